@@ -1,0 +1,198 @@
+internal import CPlatform
+internal import Glibc
+
+/// Whole-file operations; each failure names its path.
+package enum Files {
+    /// Larger files are no part of what is read whole into memory.
+    package static let readLimit = 256 << 20
+
+    /// The content of the file at `path`.
+    package static func read(_ path: String, limit: Int = readLimit) throws(SystemError) -> [UInt8] {
+        let file = try Descriptor(opening: path, O_RDONLY, for: "read")
+        return try read(file.number, path: path, limit: limit)
+    }
+
+    /// What is left to read of an open descriptor.
+    package static func read(
+        _ descriptor: Int32,
+        path: String,
+        limit: Int = readLimit
+    ) throws(SystemError) -> [UInt8] {
+        let expected = FileStamp(of: descriptor).map { $0.kind == .file ? Int(clamping: $0.size) : 0 } ?? 0
+        guard expected <= limit else { throw SystemError("read", path, EFBIG) }
+        var bytes = [UInt8]()
+        var failure: SystemError?
+        // One byte more than expected: the read that finds the end needs no second buffer.
+        var room = max(expected + 1, 4096)
+        while failure == nil {
+            let start = bytes.count
+            bytes.append(contentsOf: repeatElement(0, count: room))
+            let got = bytes.withUnsafeMutableBytes { buffer in
+                retryingInterrupts { Glibc.read(descriptor, buffer.baseAddress.map { $0 + start }, room) }
+            }
+            if got < 0 { failure = SystemError("read", path) }
+            bytes.removeLast(room - max(got, 0))
+            if got <= 0 { break }
+            if bytes.count > limit { failure = SystemError("read", path, EFBIG) }
+            room = got == room ? room : room - got
+        }
+        if let failure { throw failure }
+        return bytes
+    }
+
+    /// Writes all of `bytes`.
+    package static func write(_ bytes: UnsafeRawBufferPointer, to descriptor: Int32, path: String) throws(SystemError) {
+        var done = 0
+        while done < bytes.count {
+            let count = retryingInterrupts {
+                Glibc.write(descriptor, bytes.baseAddress.map { $0 + done }, bytes.count - done)
+            }
+            guard count > 0 else { throw SystemError("write", path) }
+            done += count
+        }
+    }
+
+    /// Puts `bytes` at `path` by a temporary file and a rename, so that a reader sees all of them or none.
+    package static func replace(_ path: String, with bytes: [UInt8], mode: UInt32 = 0o600) throws(SystemError) {
+        let temporary = temporaryName(beside: path)
+        var failure: SystemError?
+        do throws(SystemError) {
+            let file = try Descriptor(opening: temporary, O_WRONLY | O_CREAT | O_EXCL, mode: mode, for: "create")
+            bytes.withUnsafeBytes { buffer in
+                do throws(SystemError) { try write(buffer, to: file.number, path: temporary) } catch { failure = error }
+            }
+        } catch { failure = error }
+        if failure == nil, rename(temporary, path) != 0 { failure = SystemError("rename to", path) }
+        if let failure {
+            unlink(temporary)
+            throw failure
+        }
+    }
+
+    /// A name in the folder of `path` that no other process uses.
+    package static func temporaryName(beside path: String) -> String {
+        "\(folder(of: path))/.larder-\(getpid())-\(larder_monotonic_microseconds())-\(nextNumber()).tmp"
+    }
+
+    /// The folder part of `path`: `.` where there is none.
+    package static func folder(of path: String) -> String {
+        guard let slash = path.utf8.lastIndex(of: UInt8(ascii: "/")) else { return "." }
+        return slash == path.utf8.startIndex ? "/" : String(path[..<slash])
+    }
+
+    /// The last part of `path`.
+    package static func name(of path: String) -> String {
+        guard let slash = path.utf8.lastIndex(of: UInt8(ascii: "/")) else { return path }
+        return String(path[path.utf8.index(after: slash)...])
+    }
+
+    /// Makes `path` and the folders above it; no error where it is already there.
+    package static func makeFolder(_ path: String, mode: UInt32 = 0o777) throws(SystemError) {
+        if mkdir(path, mode) == 0 { return }
+        let code = errno
+        if code == EEXIST, FileStamp(of: path)?.kind == .folder { return }
+        guard code == ENOENT, path != "/", !path.isEmpty else { throw SystemError("make folder", path, code) }
+        try makeFolder(folder(of: path), mode: mode)
+        if mkdir(path, mode) != 0, errno != EEXIST { throw SystemError("make folder", path) }
+    }
+
+    /// The names in a folder, sorted by their bytes, without `.` and `..`.
+    package static func list(_ path: String) throws(SystemError) -> [[UInt8]] {
+        guard let stream = opendir(path) else { throw SystemError("list", path) }
+        defer { closedir(stream) }
+        var names: [[UInt8]] = []
+        while let entry = readdir(stream) {
+            let name = withUnsafePointer(to: &entry.pointee.d_name) { tuple in
+                tuple.withMemoryRebound(to: UInt8.self, capacity: 256) { start in
+                    [UInt8](
+                        UnsafeBufferPointer(
+                            start: start,
+                            count: strnlen(UnsafePointer<CChar>(OpaquePointer(start)), 256)
+                        )
+                    )
+                }
+            }
+            if name != [UInt8(ascii: ".")], name != [UInt8(ascii: "."), UInt8(ascii: ".")] { names.append(name) }
+        }
+        return names.sorted { $0.lexicographicallyPrecedes($1) }
+    }
+
+    /// The same as text; a name that is no UTF-8 is left out.
+    package static func listNames(_ path: String) throws(SystemError) -> [String] {
+        try list(path).compactMap { String(validating: $0, as: UTF8.self) }
+    }
+
+    /// Copies an open file to a new file at `path`: shared blocks where the file system can, else inside the kernel.
+    ///
+    /// - Returns: the new file's stamp.
+    package static func copy(
+        from source: Int32,
+        size: UInt64,
+        to path: String,
+        mode: UInt32
+    ) throws(SystemError) -> FileStamp {
+        let target = try Descriptor(opening: path, O_WRONLY | O_CREAT | O_EXCL, mode: mode, for: "create")
+        if size > 0, !Reflink.share(source, target.number) {
+            try copyBytes(from: source, to: target.number, path: path)
+        }
+        guard let stamp = FileStamp(of: target.number) else { throw SystemError("stat", path) }
+        return stamp
+    }
+
+    private static func copyBytes(from source: Int32, to target: Int32, path: String) throws(SystemError) {
+        /// As much as one call may be asked for; the kernel cuts it to what it does at once.
+        let most = 1 << 30
+        var copiedAny = false
+        while true {
+            let count = retryingInterrupts { larder_copy_file_range(source, target, most) }
+            if count == 0 { return }
+            if count < 0 {
+                // Across file systems and on some network ones the kernel refuses; then by hand, unless half done.
+                guard !copiedAny, [EXDEV, ENOSYS, EINVAL, EOPNOTSUPP, EPERM].contains(errno) else {
+                    throw SystemError("copy to", path)
+                }
+                return try copyThroughMemory(from: source, to: target, path: path)
+            }
+            copiedAny = true
+        }
+    }
+
+    private static func copyThroughMemory(from source: Int32, to target: Int32, path: String) throws(SystemError) {
+        let capacity = 1 << 20
+        let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: capacity, alignment: 16)
+        defer { buffer.deallocate() }
+        while true {
+            let count = retryingInterrupts { Glibc.read(source, buffer.baseAddress, capacity) }
+            if count == 0 { return }
+            guard count > 0 else { throw SystemError("copy to", path) }
+            try write(UnsafeRawBufferPointer(rebasing: buffer[..<count]), to: target, path: path)
+        }
+    }
+
+    /// Removes a folder and all below it; what can't be removed stays.
+    package static func removeTree(_ path: String) {
+        if unlink(path) == 0 { return }
+        for name in (try? list(path)) ?? [] {
+            guard let text = String(validating: name, as: UTF8.self) else { continue }
+            removeTree("\(path)/\(text)")
+        }
+        rmdir(path)
+    }
+}
+
+/// Whether file systems share blocks, remembered from the first refusal on: one failing call a process is enough.
+private enum Reflink {
+    nonisolated(unsafe) private static var refused = false
+
+    static func share(_ source: Int32, _ target: Int32) -> Bool {
+        if refused { return false }
+        if larder_reflink(source, target) == 0 { return true }
+        refused = true
+        return false
+    }
+}
+
+nonisolated(unsafe) private var counter: Int64 = 0
+
+/// A number that no other caller in this process has got.
+package func nextNumber() -> Int64 { larder_atomic_add(&counter, 1) }
