@@ -1,0 +1,91 @@
+package import Digest
+internal import Glibc
+package import Platform
+
+/// Writes a blob that comes from elsewhere. It has its name only once it is known to be what the name says.
+package struct BlobWriter: ~Copyable {
+    private let digest: Digest
+    private let size: UInt64
+    private let blob: String
+    private let temporary: String
+    private let file: Descriptor
+    private var hasher = Hasher256()
+    private var written: UInt64 = 0
+    private var isInPlace = false
+
+    /// - Parameters:
+    ///   - digest, size: what it is going to be.
+    package init(_ digest: Digest, size: UInt64, in store: borrowing Store) throws(SystemError) {
+        self.digest = digest
+        self.size = size
+        blob = store.path("blobs", digest)
+        temporary = Files.temporaryName(beside: blob)
+        let flags = O_WRONLY | O_CREAT | O_EXCL
+        do {
+            file = try Descriptor(opening: temporary, flags, mode: 0o600, for: "create")
+        } catch {
+            guard error.isMissing else { throw error }
+            try Files.makeFolder(Files.folder(of: blob), mode: 0o700)
+            file = try Descriptor(opening: temporary, flags, mode: 0o600, for: "create")
+        }
+    }
+
+    deinit { if !isInPlace { unlink(temporary) } }
+
+    package mutating func write(_ piece: UnsafeRawBufferPointer) throws(SystemError) {
+        written &+= UInt64(piece.count)
+        guard written <= size else { throw SystemError("write", blob, EFBIG) }
+        hasher.update(piece)
+        try Files.write(piece, to: file.number, path: temporary)
+    }
+
+    /// Puts the blob in place, if it is what it was to be.
+    package consuming func finish(in store: borrowing Store) throws(SystemError) {
+        guard written == size, hasher.finish() == digest else { throw SystemError("keep", blob, EBADMSG) }
+        guard rename(temporary, blob) == 0 else { throw SystemError("rename to", blob) }
+        isInPlace = true
+        store.noteNewBlob(digest, size: size, path: blob)
+    }
+}
+
+extension Store {
+    /// Whether a blob is there, in its full length.
+    package func hasBlob(_ digest: Digest, size: UInt64) -> Bool {
+        guard let stamp = FileStamp(of: path("blobs", digest)) else { return false }
+        return stamp.kind == .file && stamp.size == size
+    }
+
+    /// Whether all blobs of a result are there.
+    package func hasBlobs(of outcome: Outcome) -> Bool {
+        outcome.outputs.allSatisfy { output in
+            if case .blob(let digest) = output.content { hasBlob(digest, size: output.size) } else { true }
+        }
+    }
+
+    /// Whether a result is there.
+    package func hasResult(_ id: Digest) -> Bool { access(path("results", id), R_OK) == 0 }
+
+    /// Adds the entries of another manifest of the same unit, behind those that are known.
+    ///
+    /// - Returns: whether there was one that is new.
+    package mutating func merge(_ other: Manifest, into key: Digest) throws(SystemError) -> Bool {
+        var manifest = manifest(key) ?? Manifest()
+        guard manifest.merge(other) else { return false }
+        try replace(path("manifests", key), with: manifest.encoded)
+        return true
+    }
+}
+
+extension Manifest {
+    /// Adds the entries of another manifest behind those that are here. Where there are too many of both, half the room
+    /// stays for those that are here.
+    ///
+    /// - Returns: whether one was added.
+    package mutating func merge(_ other: Manifest) -> Bool {
+        let known = Set(entries.map(\.result))
+        let added = other.entries.filter { !known.contains($0.result) }.prefix(Self.mostEntries / 2)
+        if added.isEmpty { return false }
+        entries = Array(entries.prefix(Self.mostEntries - added.count)) + added
+        return true
+    }
+}
