@@ -18,6 +18,8 @@ let package = Package(
         .target(name: "CPlatform"),
         .target(name: "Platform", dependencies: ["CPlatform"], swiftSettings: settings),
         .target(name: "Digest", dependencies: ["CCrypto", "Platform"], swiftSettings: settings),
+        .target(name: "RustcCall", swiftSettings: settings),
+        .target(name: "Settings", dependencies: ["CPlatform", "Platform"], swiftSettings: settings),
         .target(name: "Store", dependencies: ["CPlatform", "Digest", "Platform"], swiftSettings: settings),
         .testTarget(
             name: "StoreTests",
