@@ -13,14 +13,37 @@ let settings: [SwiftSetting] =
 
 let package = Package(
     name: "larder",
+    products: [
+        .library(name: "larder-observer", type: .dynamic, targets: ["Observer"]),
+    ],
     targets: [
         .systemLibrary(name: "CCrypto", pkgConfig: "libcrypto", providers: [.apt(["libssl-dev"])]),
         .target(name: "CPlatform"),
         .target(name: "Platform", dependencies: ["CPlatform"], swiftSettings: settings),
         .target(name: "Digest", dependencies: ["CCrypto", "Platform"], swiftSettings: settings),
+        // Needs libc alone and is set up before all else in a process: Sources/Observer/linking.c says how and why.
+        .target(
+            name: "Observer",
+            linkerSettings: [
+                .unsafeFlags(
+                    [
+                        "-nostartfiles", "-no-toolchain-stdlib-rpath", "-Xlinker", "-z", "-Xlinker", "now",
+                        "-Xlinker", "-z", "-Xlinker", "initfirst",
+                    ],
+                    .when(platforms: [.linux])
+                )
+            ]
+        ),
+        .target(name: "Trace", dependencies: ["CPlatform", "Platform"], swiftSettings: settings),
         .target(name: "RustcCall", swiftSettings: settings),
         .target(name: "Settings", dependencies: ["CPlatform", "Platform"], swiftSettings: settings),
         .target(name: "Store", dependencies: ["CPlatform", "Digest", "Platform"], swiftSettings: settings),
+        .testTarget(
+            name: "ObserverTests",
+            dependencies: ["Platform", "Trace"],
+            exclude: ["Programs"],
+            swiftSettings: settings
+        ),
         .testTarget(
             name: "StoreTests",
             dependencies: ["Digest", "Platform", "Store"],
