@@ -1,0 +1,172 @@
+internal import Digest
+internal import Keying
+internal import Platform
+internal import Store
+
+/// Answering from the cache.
+enum Hit {
+    /// Entries behind this place are moved to the front when they are used.
+    private static let oftenLookedAt = 8
+
+    /// The folders of the call that asks: what paths mean here, and where outputs belong.
+    struct Frame {
+        let roots: Roots
+        let places: OutputPlaces
+
+        init(_ roots: Roots, _ places: OutputPlaces) {
+            self.roots = roots
+            self.places = places
+        }
+    }
+
+    /// Answers the call if a stored result holds; the event says what was found.
+    ///
+    /// What the local cache lacks is looked for in the shared one, where there is one.
+    /// - Returns: whether all is in place and the messages are written.
+    static func answer(
+        _ session: inout Session,
+        _ key: UnitKey,
+        _ frame: Frame,
+        world: inout World,
+        store: inout Store,
+        shared: inout SharedCache
+    ) -> Bool {
+        /// Results of entries that don't hold: they need no second look.
+        var different: Set<Digest> = []
+        if let manifest = store.manifest(key.digest) {
+            for (position, entry) in manifest.entries.enumerated()
+            where answer(&session, key, frame, entry, &different, &world, &store, &shared) {
+                // An entry that is used must not be the next to go.
+                if position >= Self.oftenLookedAt { try? store.add(entry, to: key.digest) }
+                return true
+            }
+        }
+        session.endPhase("verify")
+        if shared.isConfigured, shared.fetchManifest(key.digest) != nil, let manifest = store.manifest(key.digest) {
+            session.endPhase("fetch")
+            for entry in manifest.entries
+            where !different.contains(entry.result)
+                && answer(&session, key, frame, entry, &different, &world, &store, &shared)
+            {
+                return true
+            }
+            session.endPhase("verify")
+        } else if shared.isConfigured {
+            session.endPhase("fetch")
+        }
+        if session.event.reason.isEmpty {
+            session.event.reason = store.damaged.isEmpty ? Miss.Reason.newUnit : Miss.Reason.damaged
+        }
+        return false
+    }
+
+    /// Answers the call by one entry, if that holds.
+    private static func answer(
+        _ session: inout Session,
+        _ key: UnitKey,
+        _ frame: Frame,
+        _ entry: Manifest.Entry,
+        _ different: inout Set<Digest>,
+        _ world: inout World,
+        _ store: inout Store,
+        _ shared: inout SharedCache
+    ) -> Bool {
+        if let difference = world.firstDifference(entry.inputs, memo: store.memo) {
+            different.insert(entry.result)
+            // The newest entry's difference is what a person changed last.
+            if session.event.reason.isEmpty {
+                session.event.reason = Miss.Reason.changed(difference.kind)
+                session.event.detail = difference.name
+            }
+            return false
+        }
+        session.endPhase("verify")
+        var level = "disk"
+        var known = store.result(entry.result)
+        // A blob that is gone is fetched with its result.
+        if let outcome = known, shared.isConfigured, !store.hasBlobs(of: outcome) { known = nil }
+        if known == nil, let fetched = shared.fetchResult(entry.result) {
+            level = fetched
+            known = store.result(entry.result)
+            session.endPhase("fetch")
+        }
+        guard let outcome = known else {
+            store.remove(result: entry.result, from: key.digest)
+            session.event.reason = Miss.Reason.evicted
+            return false
+        }
+        do {
+            try restore(outcome, frame, store: &store)
+        } catch {
+            session.event.reason = error.reason
+            session.event.detail = error.detail
+            session.endPhase("restore")
+            if error.isStale { store.remove(result: entry.result, from: key.digest) }
+            return false
+        }
+        session.endPhase("restore")
+        session.event.result = .hit
+        session.event.level = level
+        session.event.reason = ""
+        session.event.detail = ""
+        session.event.compile = outcome.duration
+        session.event.bytes = outcome.size
+        session.event.damaged = store.damaged.count
+        session.exitCode = Int32(outcome.exitCode)
+        return true
+    }
+
+    /// Why a result that holds could not be put back.
+    private struct Failure: Error {
+        let reason: String
+        let detail: String
+        /// Whether the entry itself is at fault and has to go.
+        let isStale: Bool
+    }
+
+    /// Puts a result's outputs back, then says what the compile said.
+    private static func restore(_ outcome: Outcome, _ frame: Frame, store: inout Store) throws(Failure) {
+        let roots = frame.roots
+        guard let output = roots.expanded(text: outcome.standardOutput),
+            let errors = roots.expanded(text: outcome.standardError)
+        else { throw Failure(reason: Miss.Reason.damaged, detail: "messages", isStale: true) }
+        // rustc makes a missing output folder too, but not for a dep-info file.
+        if let folder = frame.places.missingFolder, !outcome.outputs.isEmpty { try? Files.makeFolder(folder) }
+        for file in outcome.outputs {
+            guard let path = roots.expanded(path: file.path), frame.places.hold(path) else {
+                throw Failure(reason: Miss.Reason.damaged, detail: file.path, isStale: true)
+            }
+            do throws(Store.RestoreFailure) {
+                try put(file, at: path, roots, &store)
+            } catch {
+                switch error {
+                case .lost: throw Failure(reason: Miss.Reason.damaged, detail: file.path, isStale: true)
+                case .target(let cause):
+                    throw Failure(reason: Miss.Reason.restoreFailed, detail: cause.description, isStale: false)
+                }
+            }
+        }
+        write(output, to: 1)
+        write(errors, to: 2)
+    }
+
+    private static func put(
+        _ file: Outcome.Output,
+        at path: String,
+        _ roots: Roots,
+        _ store: inout Store
+    ) throws(Store.RestoreFailure) {
+        switch file.content {
+        case .blob(let digest):
+            try store.restore(digest, size: file.size, to: path, isExecutable: file.isExecutable)
+        case .text(let text):
+            guard let text = roots.expanded(text: text) else { throw .lost }
+            do { try Files.replace(path, with: text, mode: 0o666) } catch { throw .target(error) }
+        }
+    }
+
+    /// A reader that has gone away is no fault of this call.
+    private static func write(_ bytes: [UInt8], to descriptor: Int32) {
+        bytes.withUnsafeBytes { try? Files.write($0, to: descriptor, path: "") }
+    }
+}

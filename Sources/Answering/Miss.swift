@@ -1,0 +1,350 @@
+internal import CPlatform
+internal import Digest
+internal import Glibc
+internal import Keying
+internal import Platform
+internal import RustcCall
+internal import Settings
+internal import Store
+internal import Trace
+
+/// Running the compiler, and storing what it made.
+struct Miss {
+    /// Why there was no hit, as the event says it.
+    enum Reason {
+        static let newUnit = "new-unit"
+        static let damaged = "damaged-entry"
+        static let evicted = "evicted"
+        static let restoreFailed = "restore-failed"
+
+        static func changed(_ kind: Input.Kind) -> String {
+            switch kind {
+            case .file: "file-changed"
+            case .absent: "file-appeared"
+            case .exists: "path-changed"
+            case .listing: "folder-changed"
+            case .variable: "variable-changed"
+            case .program: "program-changed"
+            case .currentFolder: "current-folder-changed"
+            case .root: "other-folder"
+            case .environment: "environment-changed"
+            }
+        }
+    }
+
+    let call: RustcCall
+    let key: UnitKey
+    let roots: Roots
+    /// `nil` in exact mode.
+    let remapping: Remapping?
+    let place: Answer.Place
+    let toolchain: Toolchain
+    /// Path of the library to preload.
+    let observer: String
+    let standardInput: [UInt8]?
+
+    /// A compile whose result isn't stored, and why.
+    struct Unstored: Error {
+        let reason: Uncached
+        let detail: String
+
+        init(_ reason: Uncached, _ detail: String = "") {
+            self.reason = reason
+            self.detail = detail
+        }
+    }
+
+    /// Runs the compiler and stores its result if that can be trusted.
+    ///
+    /// - Returns: its wait status.
+    /// - Throws: where the compiler could not be started this way; nothing has happened then.
+    func run(
+        _ session: inout Session,
+        before: inout World,
+        store: inout Store,
+        shared: inout SharedCache
+    ) throws(PassedOn) -> Int32 {
+        let tracePath = "\(place.folder)/tmp/\(getpid())-\(larder_monotonic_microseconds()).trace"
+        do { try TraceFile.create(at: tracePath) } catch { throw PassedOn(.cacheFolder, "\(error)") }
+        defer { unlink(tracePath) }
+        session.event.result = .miss
+        let sessionsBefore = incrementalSessions()
+        lookAhead(&before, store.memo)
+        let started = Self.afterTick(of: session.began)
+        let startedAt = larder_monotonic_microseconds()
+        let end: Run.End
+        do { end = try compile(session, tracePath, store) } catch { throw PassedOn(.internalError, "\(error)") }
+        session.event.compile = larder_monotonic_microseconds() &- startedAt
+        session.endPhase("compile")
+        do throws(Unstored) {
+            let id = try keep(
+                end,
+                tracePath,
+                &session,
+                &before,
+                &store,
+                started: started,
+                sessionsBefore: sessionsBefore
+            )
+            session.event.isStored = true
+            session.endPhase("store")
+            shared.publish(unit: key.digest, result: id)
+        } catch {
+            session.event.unstored = (error.reason.rawValue, error.detail)
+            session.log.write(.info, "not stored: \(error.reason.explanation) \(error.detail)")
+            session.endPhase("store")
+        }
+        return end.status
+    }
+
+    /// Waits until the clock that files are stamped with has moved on since this process began: what a build script wrote
+    /// just before then differs in time from what is written while rustc runs.
+    ///
+    /// - Returns: that clock's time, nanoseconds since 1970.
+    private static func afterTick(of began: Int64) -> Int64 {
+        /// The clock moves every 1 to 10 ms; in steps of half a millisecond that is soon seen.
+        let step: UInt32 = 500
+        let mostSteps = 40
+        for _ in 0..<mostSteps where fileClockNow() <= began { usleep(step) }
+        return fileClockNow()
+    }
+
+    /// Looks at the files that the call names before the compile does.
+    ///
+    /// Cargo gives a finished library a second link while its dependents start, which changes a time of it, and a build
+    /// script compiles a probe it has just written: what was the same before and after is what the compile read.
+    private func lookAhead(_ before: inout World, _ memo: borrowing Memo) {
+        var paths = call.externs.compactMap(\.path)
+        if case .file(let source) = call.input { paths.append(source) }
+        for path in paths {
+            let path = Roots.absolute(path, in: place.currentFolder)
+            _ = before.digest(.file, roots.tokenized(path: path), memo: memo)
+        }
+    }
+
+    // MARK: The compile
+
+    private func compile(
+        _ session: borrowing Session,
+        _ tracePath: String,
+        _ store: borrowing Store
+    ) throws(SystemError) -> Run.End {
+        let input = standardInput.map { bytes in bytes.withUnsafeBytes { larder_memory_file($0.baseAddress, $0.count) }
+        }
+        defer { if let input, input >= 0 { close(input) } }
+        let run = try Run(
+            place.program,
+            compileArguments(session.compiler),
+            environment: compileEnvironment(session.environment, tracePath),
+            standardInput: input ?? -1
+        )
+        var notices = Notices()
+        var diagnostics = Diagnostics(remapping)
+        defer { diagnostics.finish() }
+        return try run.collect(
+            onOutput: { try? Files.write($0, to: 1, path: "standard output") },
+            onErrors: { piece in
+                diagnostics.pass(piece)
+                // Cargo starts dependents now, and each of them will ask for this file's digest: it is worked out once,
+                // here, while rustc still generates code.
+                for path in notices.metadata(in: piece) { _ = try? store.keep(path) }
+            }
+        )
+    }
+
+    /// The arguments as Cargo gave them, the mapping's flags before all of rustc's own.
+    private func compileArguments(_ compiler: Invocation.Compiler) -> [String] {
+        let leading = compiler.arguments.count - compiler.rustcArguments.count
+        return [compiler.program] + compiler.arguments.prefix(leading) + (remapping?.arguments ?? [])
+            + compiler.rustcArguments
+    }
+
+    /// The environment as it is, with the observer preloaded; an `LD_PRELOAD` of the user's stays behind ours.
+    private func compileEnvironment(_ environment: Environment, _ tracePath: String) -> [[UInt8]] {
+        let preload = Array("LD_PRELOAD=".utf8)
+        let traceName = Array("LARDER_TRACE=".utf8)
+        var entries = environment.entries.filter { !$0.starts(with: preload) && !$0.starts(with: traceName) }
+        var library = preload + Array(observer.utf8)
+        if let own = environment.bytes("LD_PRELOAD"), !own.isEmpty { library += [UInt8(ascii: ":")] + own }
+        entries.append(library)
+        entries.append(traceName + Array(tracePath.utf8))
+        return entries
+    }
+
+    // MARK: Storing
+
+    /// - Returns: the result's id.
+    private func keep(
+        _ end: Run.End,
+        _ tracePath: String,
+        _ session: inout Session,
+        _ before: inout World,
+        _ store: inout Store,
+        started: Int64,
+        sessionsBefore: Set<String>
+    ) throws(Unstored) -> Digest {
+        let isProbe = call.isProbe(session.environment)
+        guard larder_exited(end.status) != 0, let code = UInt8(exactly: larder_exit_code(end.status)) else {
+            throw Unstored(.failed, "ended by signal \(larder_term_signal(end.status))")
+        }
+        guard code == 0 || isProbe || call.kind == .query else { throw Unstored(.failed, "exit code \(code)") }
+        // A full disk or a missing right may be gone the next time; rustc names the system's error.
+        if code != 0, String(decoding: end.standardError, as: UTF8.self).contains("(os error ") {
+            throw Unstored(.failed, "the system refused something")
+        }
+        guard end.isWhole else { throw Unstored(.storeFailed, "its messages are larger than \(Run.limit) bytes") }
+        if session.settings.isReadOnly { throw Unstored(.readOnly) }
+        let trace: Trace
+        do { trace = try TraceFile.read(tracePath) } catch { throw Unstored(.unobservable, "\(error)") }
+        var observation = observed(trace, session.environment, process: end.process)
+        session.endPhase("trace")
+        if let reason = observation.unobservable { throw Unstored(.unobservable, reason) }
+        if code != 0, let path = observation.failedWrite { throw Unstored(.failed, "can't write \(path)") }
+        if let path = observation.sideEffects { throw Unstored(.sideEffect, path) }
+        if call.incremental != nil, incrementalSessions().isSubset(of: sessionsBefore) {
+            throw Unstored(.incrementalReuse)
+        }
+        var holding = HeldPaths(roots, session.environment, currentFolder: place.currentFolder)
+        if let path = depInfoPath, code == 0 {
+            guard let text = try? Files.read(path) else { throw Unstored(.outputMissing, path) }
+            let depInfo = DepInfo(text)
+            observation.inputs += depInfo.variables.map { (Input.Kind.variable, $0) }
+            if remapping != nil { holding.count(depInfo) }
+        }
+        if remapping != nil { holding.count(observation.guests) }
+        var inputs = try inputs(observation, session.environment, &before, store, started: started)
+        var leaks = LeakCheck(roots)
+        let outputs = try outputs(observation, store, &leaks, isComplete: code == 0, mustExist: code == 0 && !isProbe)
+        let errors = Diagnostics.undone(end.standardError, remapping)
+        if remapping != nil { holding.count(messages: errors) }
+        inputs += leaks.leaked.union(holding.roots).sorted().compactMap { name in
+            roots.roots.first { $0.name == name }.map { Input(.root, name, Digest(of: $0.path.utf8)) }
+        }
+        guard !Roots.holdsMarks(errors), !Roots.holdsMarks(end.standardOutput) else {
+            throw Unstored(.storeFailed, "its messages hold bytes that stand for folders in the cache")
+        }
+        var hasher = FieldHasher()
+        hasher.field("larder result")
+        hasher.field(key.digest)
+        for input in inputs {
+            hasher.field(UInt64(input.kind.rawValue))
+            hasher.field(input.name)
+            hasher.field(input.digest)
+        }
+        let id = hasher.finish()
+        let outcome = Outcome(
+            exitCode: code,
+            standardOutput: roots.tokenized(text: end.standardOutput),
+            standardError: roots.tokenized(messages: errors),
+            duration: session.event.compile,
+            outputs: outputs
+        )
+        session.event.bytes = outcome.size
+        do {
+            try store.put(outcome, as: id)
+            try store.add(Manifest.Entry(result: id, inputs: inputs), to: key.digest)
+        } catch { throw Unstored(.storeFailed, "\(error)") }
+        return id
+    }
+
+    /// Digests what was read, as it is now, and refuses what may have changed since.
+    private func inputs(
+        _ observation: Observed,
+        _ environment: Environment,
+        _ before: inout World,
+        _ store: borrowing Store,
+        started: Int64
+    ) throws(Unstored) -> [Input] {
+        var world = World(roots: roots, environment: environment, currentFolder: place.currentFolder)
+        var inputs: [Input] = []
+        inputs.reserveCapacity(observation.inputs.count)
+        for (kind, name) in observation.inputs {
+            let stored: String
+            switch kind {
+            case .file, .absent, .exists, .listing: stored = roots.tokenized(path: name)
+            case .variable, .program, .currentFolder, .root, .environment: stored = name
+            }
+            guard let digest = world.digest(kind, stored, memo: store.memo) else {
+                throw Unstored(.inputChanged, "\(name) is not as the compile saw it")
+            }
+            // A file written as late as this may differ from what the compile read, unless we know who wrote it.
+            if kind == .file, let stamp = world.stamp(of: name), stamp.latest >= started,
+                !store.wrote(digest, stamp), before.known(.file, stored) != digest
+            {
+                throw Unstored(.inputChanged, name)
+            }
+            if kind == .listing, let stamp = FileStamp(of: name), stamp.latest >= started {
+                throw Unstored(.inputChanged, name)
+            }
+            inputs.append(Input(kind, stored, digest))
+        }
+        return Set(inputs).sorted { ($0.kind.rawValue, $0.name) < ($1.kind.rawValue, $1.name) }
+    }
+
+    private func outputs(
+        _ observation: Observed,
+        _ store: borrowing Store,
+        _ leaks: inout LeakCheck,
+        isComplete: Bool,
+        mustExist: Bool
+    ) throws(Unstored) -> [Outcome.Output] {
+        var paths = observation.outputs
+        // What a failed compile did not write itself is left from another one.
+        if isComplete, let folder = call.outputFolder.map({ Roots.absolute($0, in: place.currentFolder) }) {
+            for name in call.expectedNames {
+                let path = "\(folder)/\(name)"
+                if FileStamp(of: path) != nil {
+                    paths.insert(path)
+                } else if mustExist {
+                    throw Unstored(.outputMissing, path)
+                }
+            }
+        }
+        var outputs: [Outcome.Output] = []
+        for path in paths.sorted() {
+            guard let stamp = FileStamp(of: path), stamp.kind == .file else { continue }
+            let output: Outcome.Output
+            do throws(SystemError) {
+                if path == depInfoPath {
+                    let text = roots.tokenized(depInfo: try Files.read(path))
+                    output = Outcome.Output(
+                        path: roots.tokenized(path: path),
+                        isExecutable: false,
+                        size: UInt64(text.count),
+                        content: .text(text)
+                    )
+                } else {
+                    if remapping != nil { try leaks.search(path) }
+                    guard let kept = try store.keep(path) else { throw SystemError("keep", path, EAGAIN) }
+                    output = Outcome.Output(
+                        path: roots.tokenized(path: path),
+                        isExecutable: kept.stamp.isExecutable,
+                        size: kept.stamp.size,
+                        content: .blob(kept.digest)
+                    )
+                }
+            } catch { throw Unstored(.storeFailed, "\(error)") }
+            outputs.append(output)
+        }
+        return outputs
+    }
+
+    /// Where the call's dep-info goes.
+    private var depInfoPath: String? {
+        guard let emit = call.emits.first(where: { $0.kind == "dep-info" }) else { return nil }
+        if let own = emit.path { return Roots.absolute(own, in: place.currentFolder) }
+        guard let folder = call.outputFolder, let crate = call.crateName else { return nil }
+        return Roots.absolute("\(folder)/\(crate)\(call.extraFilename).d", in: place.currentFolder)
+    }
+
+    // MARK: Incremental sessions
+
+    /// Session folders that this crate may use. A compile that finds its own there builds on it, and is not stored;
+    /// after a first build the only new one is its own.
+    /// Source: `rustc_incremental::persist::fs`: `{incremental}/{crate name}-{stable crate id}/`.
+    private func incrementalSessions() -> Set<String> {
+        guard let folder = call.incremental, let crate = call.crateName else { return [] }
+        let names = (try? Files.listNames(Roots.absolute(folder, in: place.currentFolder))) ?? []
+        return Set(names.filter { $0.hasPrefix(crate + "-") })
+    }
+}

@@ -1,0 +1,99 @@
+internal import Digest
+internal import Glibc
+internal import Keying
+internal import Platform
+internal import RustcCall
+internal import Store
+internal import Trace
+
+/// What a compile was seen to read and write, in the terms of the store.
+struct Observed {
+    var inputs: [(kind: Input.Kind, name: String)] = []
+    var outputs: Set<String> = []
+    /// A file that was written where no output belongs.
+    var sideEffects: String?
+    var unobservable: String?
+    /// A file or folder that could not be written.
+    var failedWrite: String?
+    var guests = Observation.Guests()
+}
+
+extension Miss {
+    /// Judges a trace by what this call asks for.
+    func observed(_ trace: Trace, _ environment: Environment, process: Int32) -> Observed {
+        let observation = Observation(trace, rules(environment, process: process))
+        var observed = Observed(outputs: observation.outputs, unobservable: observation.unobservable)
+        observed.guests = observation.guests
+        observed.failedWrite = observation.failedWrite
+        observed.sideEffects = observation.sideEffects.sorted().first { access($0, F_OK) == 0 }
+        observed.inputs = observation.dependencies.map { dependency in
+            switch dependency {
+            case .file(let path): (.file, path)
+            case .absent(let path): (.absent, path)
+            case .exists(let path): (.exists, path)
+            case .listing(let path): (.listing, path)
+            case .variable(let name): (.variable, name)
+            case .environment: (.environment, "")
+            case .program(let name): (.program, name)
+            case .currentFolder: (.currentFolder, "")
+            }
+        }
+        return observed
+    }
+
+    private func rules(_ environment: Environment, process: Int32) -> ObservationRules {
+        var rules = ObservationRules()
+        rules.rootProcess = process
+        rules.compiler = FolderPath.real(toolchain.compiler) ?? toolchain.compiler
+        // What its identity holds, and no more: a distribution's compiler has /usr for its sysroot.
+        rules.sysroot = toolchain.sysroot + "/lib/rustlib"
+        let folder = place.currentFolder
+        let places = OutputPlaces(call, currentFolder: folder)
+        rules.outputFolders += places.folders
+        rules.outputFiles.formUnion(places.files)
+        // Only where traces lie: the cache's folder may be any, and hold sources too.
+        rules.ignoredFolders.append(place.folder + "/tmp")
+        if let incremental = call.incremental.map({ Roots.absolute($0, in: folder) }), !isAbove(incremental) {
+            rules.ignoredFolders.append(incremental)
+        }
+        rules.ignoredFiles.insert(observer)
+        for search in call.searchPaths {
+            let path = Roots.absolute(search.path, in: folder)
+            switch search.kind {
+            case "all", "crate": rules.crateFolders.insert(path)
+            case "dependency": rules.dependencyFolders.append(path)
+            default: break
+            }
+        }
+        let folders =
+            [roots.roots.first { $0.name == "target" }?.path, environment.filled("TMPDIR")] + rules.outputFolders
+        for given in folders.compactMap({ $0 }) {
+            guard let real = FolderPath.real(given), real != given else { continue }
+            rules.links.append((real, given))
+        }
+        rules.variables = environment.values.mapValues(Self.traceHash)
+        rules.countsCompilerVariables = true
+        return rules
+    }
+
+    /// Whether a folder holds the sources, so that what is read in it must count.
+    private func isAbove(_ folder: String) -> Bool {
+        guard case .file(let source) = call.input else { return true }
+        return (Roots.absolute(source, in: place.currentFolder) + "/").hasPrefix(folder + "/")
+            || (place.currentFolder + "/").hasPrefix(folder + "/")
+    }
+
+    /// The observer's hash of a value: 64-bit FNV-1a.
+    private static func traceHash(_ bytes: [UInt8]) -> UInt64 {
+        bytes.reduce(0xCBF2_9CE4_8422_2325) { ($0 ^ UInt64($1)) &* 0x100_0000_01B3 }
+    }
+}
+
+enum FolderPath {
+    /// A path with all links followed.
+    static func real(_ path: String) -> String? {
+        guard let resolved = realpath(path, nil) else { return nil }
+        defer { free(resolved) }
+        return String(validatingCString: resolved)
+    }
+}

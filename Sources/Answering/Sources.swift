@@ -1,0 +1,135 @@
+internal import Platform
+
+/// The sources of a crate, searched for how they use a variable.
+struct Sources {
+    enum Use {
+        /// Only to name files to include.
+        case included
+        /// As a text, or in a way that can't be told.
+        case text
+        case unmentioned
+    }
+
+    /// The argument of one `env!` or `option_env!`.
+    private struct Mention {
+        /// `nil` where it is no plain text.
+        let variable: String?
+        let isIncluded: Bool
+    }
+
+    private var mentions: [Mention] = []
+
+    /// - Parameters:
+    ///   - files: all that the compile read as source. What can't be read counts as using every variable.
+    init(_ files: [String]) {
+        /// Included data may be larger; it then holds no Rust. Bytes.
+        let limit = 32 << 20
+        for path in files {
+            guard let text = try? Files.read(path, limit: limit) else {
+                if path.hasSuffix(".rs") { mentions.append(Mention(variable: nil, isIncluded: false)) }
+                continue
+            }
+            search(text)
+        }
+    }
+
+    func use(of variable: String) -> Use {
+        let found = mentions.filter { $0.variable == nil || $0.variable == variable }
+        if found.contains(where: { !$0.isIncluded }) { return .text }
+        return found.isEmpty ? .unmentioned : .included
+    }
+
+    private static let call = Array("env!".utf8)
+    private static let inclusions = ["include", "include_str", "include_bytes"].map { Array($0.utf8) }
+
+    private mutating func search(_ text: [UInt8]) {
+        var index = 0
+        let last = text.count - Self.call.count
+        while index <= last {
+            guard text[index] == Self.call[0], text[index...].starts(with: Self.call) else {
+                index += 1
+                continue
+            }
+            let start = index
+            index += Self.call.count
+            if Self.isComment(text, start) { continue }
+            mentions.append(
+                Mention(variable: Self.argument(text, index), isIncluded: Self.isIncluded(text[..<start]))
+            )
+        }
+    }
+
+    /// Whether the line begins with `//`.
+    private static func isComment(_ text: [UInt8], _ index: Int) -> Bool {
+        let start = text[..<index].lastIndex(of: UInt8(ascii: "\n")).map { $0 + 1 } ?? 0
+        return text[start..<index].drop(while: isSpace).starts(with: "//".utf8)
+    }
+
+    /// The text in `("…"`; `nil` if something else is there.
+    private static func argument(_ text: [UInt8], _ start: Int) -> String? {
+        var rest = text[start...].drop(while: isSpace)
+        guard let open = rest.popFirst(), isOpening(open) else { return nil }
+        rest = rest.drop(while: isSpace)
+        guard rest.popFirst() == UInt8(ascii: "\"") else { return nil }
+        let name = rest.prefix { $0 != UInt8(ascii: "\"") }
+        guard !name.contains(UInt8(ascii: "\\")) else { return nil }
+        return String(validating: name, as: UTF8.self)
+    }
+
+    /// Whether what stands before an `env!` makes it the beginning of a path to include: `include_str!(concat!(`.
+    private static func isIncluded(_ before: ArraySlice<UInt8>) -> Bool {
+        var rest = before
+        // `option_env!` gives no text that could be a path.
+        if let byte = rest.last, isNamePart(byte) { return false }
+        dropModule(&rest)
+        guard dropOpening(&rest) else { return false }
+        if dropName(Array("concat".utf8), &rest) {
+            guard dropOpening(&rest) else { return false }
+        }
+        return inclusions.contains { dropName($0, &rest) }
+    }
+
+    /// Drops `std::`, `::core::` and the like from the end.
+    private static func dropModule(_ text: inout ArraySlice<UInt8>) {
+        while text.suffix(2).elementsEqual("::".utf8) {
+            text.removeLast(2)
+            while let byte = text.last, isNamePart(byte) { text.removeLast() }
+        }
+    }
+
+    private static func dropOpening(_ text: inout ArraySlice<UInt8>) -> Bool {
+        while let byte = text.last, isSpace(byte) { text.removeLast() }
+        guard let byte = text.last, isOpening(byte) else { return false }
+        text.removeLast()
+        while let byte = text.last, isSpace(byte) { text.removeLast() }
+        return true
+    }
+
+    /// Drops `name!` from the end, with the module it may be named by.
+    private static func dropName(_ name: [UInt8], _ text: inout ArraySlice<UInt8>) -> Bool {
+        let call = name + [UInt8(ascii: "!")]
+        guard text.suffix(call.count).elementsEqual(call) else { return false }
+        let rest = text.dropLast(call.count)
+        if let byte = rest.last, isNamePart(byte) { return false }
+        text = rest
+        dropModule(&text)
+        return true
+    }
+
+    private static func isOpening(_ byte: UInt8) -> Bool {
+        byte == UInt8(ascii: "(") || byte == UInt8(ascii: "[") || byte == UInt8(ascii: "{")
+    }
+
+    private static func isSpace(_ byte: UInt8) -> Bool {
+        byte == UInt8(ascii: " ") || (UInt8(ascii: "\t")...UInt8(ascii: "\r")).contains(byte)
+    }
+
+    private static func isNamePart(_ byte: UInt8) -> Bool {
+        switch byte {
+        case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"),
+            UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "_"), 0x80...:
+            true
+        default: false
+        }
+    }
+}

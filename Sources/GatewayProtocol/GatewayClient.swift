@@ -1,0 +1,193 @@
+internal import CPlatform
+internal import Glibc
+package import Platform
+package import Settings
+
+/// The wrapper's way to the gateway. Never throws: without an answer there is none.
+package struct GatewayClient: ~Copyable {
+    package let place: GatewayPlace
+    private let program: String?
+    private let mindsDeath: Bool
+    private let environment: [[UInt8]]
+    /// Milliseconds that the servers have.
+    private let timeout: Int64
+    private var connection: Connection?
+    /// Why there is no gateway, once that is known.
+    package private(set) var failure: String?
+
+    /// Why the servers could not answer, as the gateway says; it may still take what is to be published.
+    package private(set) var trouble: String?
+
+    /// A gateway that is there says so at once; on a machine under load, soon. Milliseconds.
+    private static let patience: Int64 = 1000
+    /// A new gateway has to be loaded and to reach the lock, among many that want the same; well below the 3 s that a dead
+    /// one may cost a whole build. Milliseconds.
+    private static let startPatience: Int64 = 2000
+    /// What the gateway may take on top of the servers' time; while it unpacks it says so again. Milliseconds.
+    private static let slack: Int64 = 500
+    /// So long no call tries again after one found the gateway dead. Nanoseconds.
+    private static let mourning: Int64 = 30_000_000_000
+
+    /// - Parameters:
+    ///   - program: path of `larderd`; `nil`: a gateway that runs already is used, none is started.
+    ///   - mindsDeath: whether a gateway that failed a moment ago is left alone, as in a build; a person wants to know.
+    package init(
+        _ place: GatewayPlace,
+        program: String?,
+        settings: Settings,
+        remote: RemoteVariables,
+        environment: Environment,
+        mindsDeath: Bool = true
+    ) {
+        self.place = place
+        self.program = program
+        self.mindsDeath = mindsDeath
+        timeout = Int64(settings.remoteTimeout)
+        self.environment = Self.environment(settings, remote, environment)
+    }
+
+    /// What a gateway is told: the settings of shared caches, and where certificates are.
+    private static func environment(
+        _ settings: Settings,
+        _ remote: RemoteVariables,
+        _ environment: Environment
+    ) -> [[UInt8]] {
+        var entries = remote.entries
+        entries.append("LARDER_REMOTE_TIMEOUT=\(settings.remoteTimeout)")
+        entries.append("LARDER_REMOTE_COMPRESSION=\(settings.remoteCompression)")
+        entries.append("LARDER_IDLE_TIMEOUT=\(settings.idleTimeout)")
+        for name in ["SSL_CERT_FILE", "SSL_CERT_DIR", "TZ", "LD_LIBRARY_PATH"] {
+            if let value = environment[name] { entries.append("\(name)=\(value)") }
+        }
+        return entries.map { Array($0.utf8) }
+    }
+
+    // MARK: Requests
+
+    /// Asks for something that lands in the local store.
+    ///
+    /// - Returns: the level that had it; `nil` where none did, or none could be asked.
+    package mutating func fetch(_ request: Request) -> String? {
+        guard connect() else { return nil }
+        switch ask(request, milliseconds: timeout + Self.slack) {
+        case .found(let level): return level
+        case .failed(let reason): trouble = reason
+        default: break
+        }
+        return nil
+    }
+
+    /// Sends a request and waits for what is not `.working`.
+    ///
+    /// - Parameter milliseconds: for the answer, once the gateway has said that it works on it.
+    package mutating func ask(_ request: Request, milliseconds: Int64) -> Reply? {
+        guard let connected = connection.take() else { return nil }
+        do throws(Connection.Failure) {
+            let soon = millisecondsNow() + Self.patience
+            try connected.send(request.frame, deadline: soon)
+            guard Reply(try connected.receive(deadline: soon)) == .working else { throw .foreign }
+            var reply = Reply(try connected.receive(deadline: millisecondsNow() + milliseconds))
+            while reply == .working {
+                reply = Reply(try connected.receive(deadline: millisecondsNow() + Self.patience))
+            }
+            guard let reply else { throw .foreign }
+            connection = consume connected
+            return reply
+        } catch {
+            // It died: the next call starts a new one. Any other silence will be there for the next call, too.
+            giveUp(on: "the gateway did not answer: \(error)", mark: error != .closed)
+            return nil
+        }
+    }
+
+    /// Tells the gateway that something is in the outbox; does not wait for it.
+    package mutating func poke() {
+        guard connect(), let connected = connection.take() else { return }
+        try? connected.send(Request.publish.frame, deadline: millisecondsNow() + Self.patience)
+    }
+
+    /// Ends the connection; the next request makes a new one.
+    package mutating func disconnect() { _ = connection.take() }
+
+    // MARK: Connecting
+
+    /// Connects, starting a gateway if there is none.
+    package mutating func connect() -> Bool {
+        if connection != nil { return true }
+        if failure != nil { return false }
+        do { try place.prepare() } catch {
+            failure = "\(error)"
+            return false
+        }
+        if mindsDeath, let stamp = FileStamp(of: place.deathMark), isRecent(stamp.modified) {
+            failure = "the gateway failed a moment ago"
+            return false
+        }
+        if connectOnce() { return true }
+        guard failure == nil, program != nil else { return false }
+        return start()
+    }
+
+    private func isRecent(_ time: Int64) -> Bool { abs(fileClockNow() &- time) < Self.mourning }
+
+    private mutating func connectOnce() -> Bool {
+        let socket = larder_socket_connect(place.socket)
+        guard socket >= 0 else {
+            // A queue that is full is a gateway with much to do.
+            return false
+        }
+        guard let made = Connection(taking: socket) else {
+            failure = "the socket \(place.socket) is another user's"
+            return false
+        }
+        connection = consume made
+        return true
+    }
+
+    private mutating func start() -> Bool {
+        do throws(SystemError) {
+            // Of many wrappers that find no gateway one starts it, and the others wait.
+            let lock = try Descriptor(opening: place.startLock, O_RDWR | O_CREAT, mode: 0o600, for: "lock")
+            if start(lock.number) { return true }
+            giveUp(on: failure ?? "the gateway did not start (see \(place.log))", mark: true)
+        } catch {
+            // A gateway could not listen in this folder, either.
+            failure = "\(error)"
+        }
+        return false
+    }
+
+    private mutating func start(_ lock: Int32) -> Bool {
+        let deadline = millisecondsNow() + Self.startPatience
+        var mayStart = false
+        var hasStarted = false
+        repeat {
+            if !mayStart, flock(lock, LOCK_EX | LOCK_NB) == 0 {
+                mayStart = true
+                // Whoever had the lock before may have just been done.
+                if connectOnce() { return true }
+            }
+            if mayStart, !hasStarted {
+                hasStarted = true
+                guard launch() else { return false }
+            }
+            usleep(2000)
+            if connectOnce() { return true }
+        } while failure == nil && millisecondsNow() < deadline
+        return false
+    }
+
+    private func launch() -> Bool {
+        guard let program else { return false }
+        let code = CStrings.with(([program] + place.arguments).map { Array($0.utf8) }) { argv in
+            CStrings.with(environment) { envp in larder_spawn_detached(program, argv, envp) }
+        }
+        return code == 0
+    }
+
+    private mutating func giveUp(on reason: String, mark: Bool) {
+        failure = reason
+        guard mark, mindsDeath else { return }
+        try? Files.replace(place.deathMark, with: Array((reason + "\n").utf8))
+    }
+}

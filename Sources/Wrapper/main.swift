@@ -1,0 +1,3 @@
+import Answering
+
+Answer.call(CommandLine.arguments)
