@@ -19,6 +19,19 @@ let package = Package(
     ],
     targets: [
         .systemLibrary(name: "CCrypto", pkgConfig: "libcrypto", providers: [.apt(["libssl-dev"])]),
+        // No pkgConfig: hiredis' file has a -D flag, about which SwiftPM warns in every build. The header is found as
+        // <hiredis/hiredis.h> on the default path.
+        .systemLibrary(name: "CHiredis", providers: [.apt(["libhiredis-dev"]), .brew(["hiredis"])]),
+        .systemLibrary(
+            name: "CMemcached",
+            pkgConfig: "libmemcached",
+            providers: [.apt(["libmemcached-dev"]), .brew(["libmemcached"])]
+        ),
+        .systemLibrary(
+            name: "COpenSSL",
+            pkgConfig: "openssl",
+            providers: [.apt(["libssl-dev"]), .brew(["openssl@3"])]
+        ),
         .target(name: "CPlatform"),
         .target(name: "Platform", dependencies: ["CPlatform"], swiftSettings: settings),
         .target(name: "Digest", dependencies: ["CCrypto", "Platform"], swiftSettings: settings),
@@ -62,10 +75,17 @@ let package = Package(
         ),
         .target(name: "Store", dependencies: ["CPlatform", "Digest", "Platform"], swiftSettings: settings),
         .target(
+            name: "Backends",
+            dependencies: ["CCrypto", "CHiredis", "CMemcached", "COpenSSL"],
+            swiftSettings: settings
+        ),
+        .target(
             name: "GatewayProtocol",
             dependencies: ["CPlatform", "Digest", "Platform", "Settings"],
             swiftSettings: settings
         ),
+        .target(name: "ServerSupport", path: "Tests/ServerSupport", swiftSettings: settings),
+        .testTarget(name: "BackendsTests", dependencies: ["Backends", "ServerSupport"], swiftSettings: settings),
         .testTarget(
             name: "ObserverTests",
             dependencies: ["Platform", "Trace"],
