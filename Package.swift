@@ -16,6 +16,7 @@ let package = Package(
     products: [
         .executable(name: "larder", targets: ["Wrapper"]),
         .library(name: "larder-observer", type: .dynamic, targets: ["Observer"]),
+        .executable(name: "larderd", targets: ["GatewayCommand"]),
     ],
     targets: [
         .systemLibrary(name: "CCrypto", pkgConfig: "libcrypto", providers: [.apt(["libssl-dev"])]),
@@ -32,6 +33,7 @@ let package = Package(
             pkgConfig: "openssl",
             providers: [.apt(["libssl-dev"]), .brew(["openssl@3"])]
         ),
+        .systemLibrary(name: "CZstd", pkgConfig: "libzstd", providers: [.apt(["libzstd-dev"]), .brew(["zstd"])]),
         .target(name: "CPlatform"),
         .target(name: "Platform", dependencies: ["CPlatform"], swiftSettings: settings),
         .target(name: "Digest", dependencies: ["CCrypto", "Platform"], swiftSettings: settings),
@@ -79,9 +81,24 @@ let package = Package(
             dependencies: ["CCrypto", "CHiredis", "CMemcached", "COpenSSL"],
             swiftSettings: settings
         ),
+        .target(name: "Bundle", dependencies: ["CZstd", "Digest", "Platform", "Store"], swiftSettings: settings),
         .target(
             name: "GatewayProtocol",
             dependencies: ["CPlatform", "Digest", "Platform", "Settings"],
+            swiftSettings: settings
+        ),
+        .target(
+            name: "Gateway",
+            dependencies: [
+                "Backends", "Bundle", "CPlatform", "Digest", "GatewayProtocol", "Platform", "Settings", "Store",
+            ],
+            path: "Sources/Gateway/Library",
+            swiftSettings: settings
+        ),
+        .executableTarget(
+            name: "GatewayCommand",
+            dependencies: ["Gateway", "Platform"],
+            path: "Sources/Gateway/Command",
             swiftSettings: settings
         ),
         .target(name: "ServerSupport", path: "Tests/ServerSupport", swiftSettings: settings),

@@ -1,0 +1,5 @@
+import Gateway
+import Glibc
+import Platform
+
+exit(Daemon.run(CommandLine.arguments, environment: Environment()))

@@ -1,0 +1,143 @@
+internal import Backends
+internal import Bundle
+internal import Digest
+internal import GatewayProtocol
+internal import Platform
+internal import Settings
+internal import Store
+
+/// The one process of a user that talks to the shared caches, for all wrappers with the same settings.
+final class Gateway: Sendable {
+    let place: GatewayPlace
+    let levels: [Level]
+    let problems: [String]
+    let started = ContinuousClock.now
+    private let timeout: Duration
+    private let flights = Flights()
+    let publisher: Publisher
+    let log: GatewayLog
+    private let renewals: Renewals
+
+    /// What unpacking and storing may take beyond the servers' time.
+    private static let unpackTime = Duration.seconds(60)
+
+    /// - Parameters:
+    ///   - settings, remote: as the wrapper has them.
+    init(_ place: GatewayPlace, _ settings: Settings, _ remote: [String: String]) {
+        self.place = place
+        let log = GatewayLog(place.log)
+        self.log = log
+        let asked = RemoteSettings(environment: remote)
+        var problems = asked.problems.map(\.description)
+        var rules = BreakerBackend.Rules()
+        timeout = .milliseconds(settings.remoteTimeout)
+        // Levels that hang one after the other share what a build may lose.
+        rules.lostTime = timeout / max(1, asked.levels.count)
+        var levels: [Level] = []
+        for level in asked.levels {
+            do { levels.append(try Level(level, breaker: rules)) } catch { problems.append("\(level.name): \(error)") }
+        }
+        self.levels = levels
+        self.problems = problems
+        for problem in problems { log.write(problem) }
+        publisher = Publisher(place, levels, compression: settings.remoteCompression, log: log)
+        renewals = Renewals()
+    }
+
+    func start() {
+        publisher.start()
+        renewals.start()
+    }
+
+    func close() { for level in levels { level.backend.close() } }
+
+    // MARK: Fetching
+
+    /// Fetches a unit's manifest into the local store.
+    func fetchManifest(_ key: Digest) -> Reply {
+        let deadline = Deadline.after(timeout)
+        return flights.share(.init(kind: "m", name: key.hex), deadline: deadline, onWait: {}) {
+            var reply = Reply.missing
+            for (index, level) in levels.enumerated() {
+                let name = "m/\(key.hex)"
+                do throws(BackendError) {
+                    guard let bytes = try level.get(name, deadline: share(of: deadline, index)) else { continue }
+                    // A level further down may know more.
+                    if let isNew = merge(bytes, key, level, name), isNew || reply == .missing {
+                        reply = .found(level: level.name)
+                    }
+                } catch {
+                    if reply == .missing { reply = .failed(error.description) }
+                }
+            }
+            return reply
+        }
+    }
+
+    /// Fetches a result and its blobs into the local store.
+    ///
+    /// - Parameter onProgress: called while it goes on after the servers have answered.
+    func fetchResult(_ id: Digest, onProgress: () -> Void) -> Reply {
+        let deadline = Deadline.after(timeout)
+        let waiting = Deadline.after(timeout + Self.unpackTime)
+        return flights.share(.init(kind: "r", name: id.hex), deadline: waiting, onWait: onProgress) {
+            var reply = Reply.missing
+            for (index, level) in levels.enumerated() {
+                let name = "r/\(id.hex)"
+                do throws(BackendError) {
+                    guard let bytes = try level.get(name, deadline: share(of: deadline, index)) else { continue }
+                    onProgress()
+                    if keep(bytes, id, level, name, onProgress) { return .found(level: level.name) }
+                } catch {
+                    if reply == .missing { reply = .failed(error.description) }
+                }
+            }
+            return reply
+        }
+    }
+
+    /// The part of the time left that one level may use, so that one that hangs leaves some for the next.
+    private func share(of deadline: Deadline, _ index: Int) -> Deadline {
+        deadline.atMost(deadline.remaining / max(1, levels.count - index))
+    }
+
+    /// - Returns: whether it holds something new; `nil` when it is of no use.
+    private func merge(_ bytes: [UInt8], _ key: Digest, _ level: Level, _ name: String) -> Bool? {
+        do {
+            let manifest = try Bundle.manifest(bytes, key: key)
+            var store = try Store(in: place.cache)
+            let isNew = try store.merge(manifest, into: key)
+            renewals.add(level, name)
+            return isNew
+        } catch {
+            refuse(error, level, name)
+            return nil
+        }
+    }
+
+    private func keep(
+        _ bytes: [UInt8],
+        _ id: Digest,
+        _ level: Level,
+        _ name: String,
+        _ onProgress: () -> Void
+    ) -> Bool {
+        do {
+            let store = try Store(in: place.cache)
+            _ = try Bundle.keep(bytes, id: id, in: store, onProgress: onProgress)
+            renewals.add(level, name)
+            return true
+        } catch {
+            refuse(error, level, name)
+            return false
+        }
+    }
+
+    /// What came can't be used. Where the server is at fault, the entry goes, so that the next compile's takes its place.
+    private func refuse(_ error: any Error, _ level: Level, _ name: String) {
+        log.write("\(level.name) \(name): \(error)")
+        level.noteDamage(name, "\(error)")
+        guard error is Bundle.Refused else { return }
+        try? level.backend.remove(name, deadline: .after(timeout))
+    }
+}

@@ -1,0 +1,89 @@
+internal import Backends
+internal import Platform
+
+/// One shared cache, and what was seen of it.
+final class Level: Sendable {
+    let settings: RemoteLevel
+    let backend: BreakerBackend
+    private let counts = Monitor(Counts())
+
+    struct Counts: Sendable {
+        var hits = 0
+        var misses = 0
+        var errors = 0
+        /// By `BackendError.Code`.
+        var errorsByCode: [String: Int] = [:]
+        var lastError = ""
+        /// Bytes fetched and put, as they went over the network.
+        var bytesFetched = 0
+        var bytesPut = 0
+        /// Time spent waiting for fetches and puts.
+        var fetchTime = Duration.zero
+        var putTime = Duration.zero
+        var put = 0
+    }
+
+    init(_ settings: RemoteLevel, breaker: BreakerBackend.Rules) throws(BackendError) {
+        self.settings = settings
+        backend = try settings.makeBackend(breaker: breaker)
+    }
+
+    var name: String { settings.name }
+    var now: Counts { counts.read { $0 } }
+
+    /// The value of a key; `nil` too where the server fails.
+    func get(_ key: String, deadline: Deadline) throws(BackendError) -> [UInt8]? {
+        let start = ContinuousClock.now
+        do {
+            let value = try backend.get(key, deadline: deadline)
+            counts.update { counts in
+                counts.fetchTime += .now - start
+                if let value {
+                    counts.hits += 1
+                    counts.bytesFetched += value.count
+                } else {
+                    counts.misses += 1
+                }
+            }
+            return value
+        } catch {
+            note(error)
+            throw error
+        }
+    }
+
+    func put(_ key: String, _ value: [UInt8], deadline: Deadline) throws(BackendError) {
+        let start = ContinuousClock.now
+        do {
+            try backend.put(key, value, timeToLive: settings.timeToLive, deadline: deadline)
+            counts.update { counts in
+                counts.putTime += .now - start
+                counts.put += 1
+                counts.bytesPut += value.count
+            }
+        } catch {
+            note(error)
+            throw error
+        }
+    }
+
+    /// A value that came and was not what it should be.
+    func noteDamage(_ key: String, _ reason: String) {
+        counts.update { counts in
+            counts.hits -= 1
+            counts.misses += 1
+            counts.errors += 1
+            counts.errorsByCode["damaged", default: 0] += 1
+            counts.lastError = "\(key): \(reason)"
+        }
+    }
+
+    private func note(_ error: BackendError) {
+        counts.update { counts in
+            counts.errors += 1
+            counts.errorsByCode[error.code.rawValue, default: 0] += 1
+            // What opened the breaker says more than that it is open.
+            if error.code != .breakerOpen || counts.lastError.isEmpty { counts.lastError = error.description }
+        }
+    }
+}
