@@ -16,7 +16,12 @@ let package = Package(
     products: [
         .executable(name: "larder", targets: ["Wrapper"]),
         .library(name: "larder-observer", type: .dynamic, targets: ["Observer"]),
+        .executable(name: "larderctl", targets: ["ControlCommand"]),
         .executable(name: "larderd", targets: ["GatewayCommand"]),
+    ],
+    dependencies: [
+        .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
+        .package(url: "https://github.com/LebJe/TOMLKit", from: "0.6.0"),
     ],
     targets: [
         .systemLibrary(name: "CCrypto", pkgConfig: "libcrypto", providers: [.apt(["libssl-dev"])]),
@@ -37,6 +42,22 @@ let package = Package(
         .target(name: "CPlatform"),
         .target(name: "Platform", dependencies: ["CPlatform"], swiftSettings: settings),
         .target(name: "Digest", dependencies: ["CCrypto", "Platform"], swiftSettings: settings),
+        .target(
+            name: "LarderControl",
+            dependencies: [
+                "CPlatform", "Digest", "GatewayProtocol", "Keying", "Platform", "RustcCall", "Settings", "Store",
+                "TOMLKit",
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
+            ],
+            path: "Sources/Control/Library",
+            swiftSettings: settings
+        ),
+        .executableTarget(
+            name: "ControlCommand",
+            dependencies: ["LarderControl"],
+            path: "Sources/Control/Command",
+            swiftSettings: settings
+        ),
         .target(
             name: "Answering",
             dependencies: [
@@ -103,6 +124,11 @@ let package = Package(
         ),
         .target(name: "ServerSupport", path: "Tests/ServerSupport", swiftSettings: settings),
         .testTarget(name: "BackendsTests", dependencies: ["Backends", "ServerSupport"], swiftSettings: settings),
+        .testTarget(
+            name: "ControlTests",
+            dependencies: ["Digest", "LarderControl", "Platform", "RustcCall", "Settings", "Store"],
+            swiftSettings: settings
+        ),
         .testTarget(
             name: "ObserverTests",
             dependencies: ["Platform", "Trace"],

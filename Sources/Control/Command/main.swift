@@ -1,0 +1,3 @@
+import LarderControl
+
+LarderCommand.start()
