@@ -123,7 +123,15 @@ let package = Package(
             swiftSettings: settings
         ),
         .target(name: "ServerSupport", path: "Tests/ServerSupport", swiftSettings: settings),
+        .target(
+            name: "BuildSupport",
+            path: "Tests/BuildSupport",
+            exclude: ["Tools"],
+            swiftSettings: settings
+        ),
         .testTarget(name: "BackendsTests", dependencies: ["Backends", "ServerSupport"], swiftSettings: settings),
+        .testTarget(name: "BuildTests", dependencies: ["BuildSupport"], swiftSettings: settings),
+        .testTarget(name: "PathTests", dependencies: ["BuildSupport"], swiftSettings: settings),
         .testTarget(
             name: "ControlTests",
             dependencies: ["Digest", "LarderControl", "Platform", "RustcCall", "Settings", "Store"],
@@ -138,6 +146,15 @@ let package = Package(
         .testTarget(
             name: "StoreTests",
             dependencies: ["Digest", "Platform", "Store"],
+            swiftSettings: settings
+        ),
+        .testTarget(
+            name: "GatewayTests",
+            dependencies: [
+                "Backends", "BuildSupport", "Bundle", "Digest", "GatewayProtocol", "Platform", "ServerSupport",
+                "Settings",
+                "Store",
+            ],
             swiftSettings: settings
         ),
     ],

@@ -1,0 +1,193 @@
+import Digest
+import Platform
+import ServerSupport
+import Store
+import Testing
+
+@testable import Bundle
+
+/// The wire form: what was put in comes out, and nothing else ever does.
+@Suite struct BundleTests {
+    private let folder: TemporaryFolder
+    private let id = Digest(of: "result".utf8)
+
+    init() throws { folder = try TemporaryFolder() }
+
+    private func store(_ name: String) throws -> Store { try Store(in: folder.appending(name)) }
+
+    /// A result in the store `name`, with blobs of these contents.
+    private func put(_ contents: [[UInt8]], in name: String, path: String = "{target}/lib") throws -> Outcome {
+        let store = try store(name)
+        var outputs: [Outcome.Output] = []
+        for (index, bytes) in contents.enumerated() {
+            let file = folder.appending("content")
+            try Files.replace(file, with: bytes)
+            let stored = try store.keep(file)
+            let kept = try #require(stored)
+            outputs.append(
+                Outcome.Output(
+                    path: "\(path)\(index)",
+                    isExecutable: index % 2 == 0,
+                    size: UInt64(bytes.count),
+                    content: .blob(kept.digest)
+                )
+            )
+        }
+        outputs.append(
+            Outcome.Output(path: "{target}/a.d", isExecutable: false, size: 4, content: .text(Array("a: b".utf8)))
+        )
+        let outcome = Outcome(
+            exitCode: 0,
+            standardOutput: [],
+            standardError: Array("warning".utf8),
+            duration: 5,
+            outputs: outputs
+        )
+        try store.put(outcome, as: id)
+        return outcome
+    }
+
+    private static func noise(_ count: Int) -> [UInt8] { (0..<count).map { _ in UInt8.random(in: 0...255) } }
+
+    @Test func `a result comes out as it went in, empty, plain, repeated and packed parts alike`() throws {
+        let contents: [[UInt8]] = [
+            [], [1], Self.noise(3_000_000), Array(repeating: 7, count: 5_000_000),
+            Array(repeatElement(Array("compressible text ".utf8), count: 50_000).joined()), [1],
+        ]
+        let outcome = try put(contents, in: "from")
+        let bytes = try Bundle.encode(outcome, id: id, from: try store("from"), level: 3)
+        var target = try store("to")
+        let size = try Bundle.keep(bytes, id: id, in: target)
+        #expect(size == outcome.size)
+        let result = target.result(id)
+        let found = try #require(result)
+        #expect(found.encoded == outcome.encoded)
+        for (output, content) in zip(found.outputs, contents) {
+            guard case .blob(let digest) = output.content else { continue }
+            let path = folder.appending("restored")
+            try target.restore(digest, size: output.size, to: path, isExecutable: output.isExecutable)
+            #expect(try Files.read(path) == content)
+        }
+    }
+
+    @Test func `a manifest comes out as it went in`() throws {
+        let key = Digest(of: "unit".utf8)
+        let manifest = Manifest(entries: [
+            Manifest.Entry(result: id, inputs: [Input(.file, "{cwd}/src/lib.rs", Digest(of: "a".utf8))])
+        ])
+        let bytes = try Bundle.encode(manifest, key: key, level: 3)
+        #expect(try Bundle.manifest(bytes, key: key).encoded == manifest.encoded)
+        #expect(throws: Bundle.Refused.self) { try Bundle.manifest(bytes, key: id) }
+        #expect(throws: Bundle.Refused.self) { try Bundle.keep(bytes, id: key, in: try store("to")) }
+    }
+
+    @Test func `a bundle with any one bit flipped, or cut anywhere, gives the right result or none`() throws {
+        let outcome = try put([Self.noise(200), Array(repeating: 1, count: 3000)], in: "from")
+        let bytes = try Bundle.encode(outcome, id: id, from: try store("from"), level: 3)
+        var target = try store("to")
+        var accepted = 0
+        for place in bytes.indices {
+            var damaged = bytes
+            damaged[place] ^= 1 << UInt8(place % 8)
+            guard (try? Bundle.keep(damaged, id: id, in: target)) != nil else { continue }
+            // zstd has bits without a meaning. What was unpacked must be what was packed, to the last byte.
+            accepted += 1
+            let found = target.result(id)
+            #expect(found?.encoded == outcome.encoded)
+            for output in outcome.outputs {
+                guard case .blob(let digest) = output.content else { continue }
+                #expect(Digest(of: try Files.read(target.path("blobs", digest))) == digest)
+            }
+            try target.clear(log: false)
+        }
+        #expect(accepted < 10)
+        for count in bytes.indices {
+            #expect(throws: Bundle.Refused.self, "\(count) bytes") {
+                try Bundle.keep(Array(bytes.prefix(count)), id: id, in: try store("to"))
+            }
+        }
+        #expect(throws: Bundle.Refused.self) { try Bundle.keep(bytes + [0], id: id, in: try store("to")) }
+        #expect(throws: Bundle.Refused.self) {
+            try Bundle.keep(bytes, id: Digest(of: "another".utf8), in: try store("to"))
+        }
+        let hasResult = target.hasResult(id)
+        #expect(!hasResult)
+        let blobs = folder.appending("to/blobs")
+        for part in try Files.listNames(blobs) {
+            #expect(try Files.listNames("\(blobs)/\(part)").filter { $0.hasSuffix(".tmp") } == [])
+        }
+    }
+
+    @Test func `random bytes are refused`() throws {
+        for _ in 0..<300 {
+            var bytes = Self.noise(Int.random(in: 0...300))
+            // Past the first checks, too.
+            let head = Bundle.magic + [Bundle.Kind.result.rawValue, Bundle.version] + id.bytes
+            if Bool.random() { bytes = head + bytes }
+            #expect(throws: Bundle.Refused.self) { try Bundle.keep(bytes, id: id, in: try store("to")) }
+        }
+    }
+
+    /// A head made for these parts, whatever they say.
+    private func forged(_ parts: [Bundle.Part], _ data: [UInt8]) -> [UInt8] {
+        Head(kind: .result, name: id, parts: parts).encoded + data
+    }
+
+    @Test func `a part that claims more than it packs, or unpacks to more than it claims, is refused`() throws {
+        var packer = try Packer(level: 3)
+        try packer.add(Array("some text, some text, some text, some text, some text".utf8))
+        let honest = packer.parts[0]
+        let data = packer.data
+        func claim(_ size: Int) -> [UInt8] {
+            forged([Bundle.Part(digest: honest.digest, method: .zstd, size: size, packed: honest.packed)], data)
+        }
+        for size in [0, 1, honest.size - 1, honest.size + 1, honest.packed * (Bundle.Limits.ratio + 1), 1 << 40, .max] {
+            #expect(throws: Bundle.Refused.self, "\(size)") {
+                try Bundle.keep(claim(size), id: id, in: try store("to"))
+            }
+        }
+        let many = Array(
+            repeating: Bundle.Part(digest: honest.digest, method: .plain, size: 0, packed: 0),
+            count: Bundle.Limits.parts + 1
+        )
+        #expect(throws: Bundle.Refused.self) { try Bundle.keep(forged(many, []), id: id, in: try store("to")) }
+    }
+
+    @Test func `outputs that would land outside are refused`() throws {
+        for path in ["/etc/passwd", "{target}/../../x", "..", "", "{home}/a/../.ssh/keys", "{target}/a\u{0}b"] {
+            let outcome = Outcome(
+                exitCode: 0,
+                standardOutput: [],
+                standardError: [],
+                duration: 1,
+                outputs: [Outcome.Output(path: path, isExecutable: false, size: 1, content: .text([1]))]
+            )
+            let bytes = try Bundle.encode(outcome, id: id, from: try store("from"), level: 3)
+            #expect(throws: Bundle.Refused.self, "\(path)") { try Bundle.keep(bytes, id: id, in: try store("to")) }
+        }
+    }
+
+    @Test func `blobs other than those the record names are refused`() throws {
+        let outcome = try put([[1, 2, 3], [4, 5, 6]], in: "from")
+        var packer = try Packer(level: 3)
+        try packer.add(outcome.encoded)
+        try packer.add([1, 2, 3])
+        #expect(throws: Bundle.Refused.self) {
+            try Bundle.keep(forged(packer.parts, packer.data), id: id, in: try store("to"))
+        }
+        try packer.add([9, 9, 9])
+        #expect(throws: Bundle.Refused.self) {
+            try Bundle.keep(forged(packer.parts, packer.data), id: id, in: try store("to"))
+        }
+    }
+
+    @Test func `a blob damaged on disk is not published`() throws {
+        let outcome = try put([Self.noise(5000)], in: "from")
+        let store = try store("from")
+        guard case .blob(let digest) = outcome.outputs[0].content else { return }
+        try Files.replace(store.path("blobs", digest), with: Self.noise(5000))
+        #expect(throws: Bundle.Refused.self) {
+            try Bundle.encode(outcome, id: id, from: try self.store("from"), level: 3)
+        }
+    }
+}

@@ -1,0 +1,165 @@
+import BuildSupport
+import Foundation
+import GatewayProtocol
+import ServerSupport
+import Testing
+
+/// One machine builds, another one, whose cache is empty, takes all of it from a shared cache.
+@Suite("The office cache", .serialized)
+struct OfficeTests {
+    /// A cold build, published as it goes; then everything is taken from the server, and then from disk.
+    private func check(_ office: Office, level: String) throws {
+        let cold = try office.build(jobs: 2)
+        #expect(cold.hits(level) == 0)
+        #expect(cold.count("miss") > 4)
+        try office.flush()
+        let local = try office.build(jobs: 2)
+        #expect(local.hits("disk") == local.events.count)
+        try office.wipe()
+        let remote = try office.build(jobs: 2)
+        #expect(remote.count("hit") == local.count("hit"))
+        #expect(remote.hits(level) > 0)
+        #expect(remote.hits(level) + remote.hits("disk") == remote.count("hit"))
+        // Fetched once, it is on disk.
+        #expect(try office.build().hits("disk") == local.count("hit"))
+    }
+
+    @Test func `a wiped machine takes every call from Redis`() throws {
+        let server = try RedisServer()
+        let office = try Office(
+            [
+                "SCCACHE_REDIS": "redis://127.0.0.1:\(server.port)/0", "SCCACHE_REDIS_KEY_PREFIX": "team/x",
+                "SCCACHE_REDIS_TTL": "3600",
+            ],
+            Office.large
+        )
+        try check(office, level: "redis")
+        let keys = try server.command("KEYS", "*").split(separator: "\n")
+        #expect(keys.count > 4)
+        for key in keys {
+            #expect(key.hasPrefix("team/x/larder/1/"))
+            let seconds = Int(try server.command("TTL", String(key))) ?? -1
+            #expect((3000...3600).contains(seconds))
+        }
+    }
+
+    @Test func `a wiped machine takes every call from a memcached with its default limit`() throws {
+        let server = try MemcachedProcess()
+        try check(try Office(["SCCACHE_MEMCACHED": "127.0.0.1:\(server.port)"], Office.large), level: "memcached")
+    }
+
+    @Test func `a new machine takes all from servers of every kind that another one filled`() throws {
+        let certificates = try TestCertificates()
+        let secure = try RedisServer(password: "s3 cret", certificates: certificates)
+        let cluster = try RedisClusterServers()
+        let sentinel = try RedisSentinelServers()
+        let ring = [try MemcachedProcess(), try MemcachedProcess()]
+        let signed = try MemcachedProcess(login: .text)
+        let settings: [(String, [String: String])] = [
+            (
+                "redis",
+                [
+                    "SCCACHE_REDIS_ENDPOINT": "rediss://localhost:\(secure.port)", "SCCACHE_REDIS_PASSWORD": "s3 cret",
+                    "LARDER_REDIS_CA_FILE": certificates.authority,
+                ]
+            ),
+            (
+                "redis",
+                [
+                    "SCCACHE_REDIS_CLUSTER_ENDPOINTS": cluster.ports.map { "redis://127.0.0.1:\($0)" }
+                        .joined(separator: ",")
+                ]
+            ),
+            (
+                "redis",
+                [
+                    "LARDER_REDIS_SENTINEL_ENDPOINTS": sentinel.sentinelPorts.map { "redis://127.0.0.1:\($0)" }
+                        .joined(separator: ","),
+                    "LARDER_REDIS_SENTINEL_MASTER": RedisSentinelServers.masterName,
+                ]
+            ),
+            (
+                "memcached",
+                ["SCCACHE_MEMCACHED_ENDPOINT": ring.map { "tcp://127.0.0.1:\($0.port)" }.joined(separator: ",")]
+            ),
+            (
+                "memcached",
+                [
+                    "SCCACHE_MEMCACHED_ENDPOINT": "tcp://127.0.0.1:\(signed.port)",
+                    "SCCACHE_MEMCACHED_USERNAME": MemcachedProcess.username,
+                    "SCCACHE_MEMCACHED_PASSWORD": MemcachedProcess.password,
+                    "LARDER_MEMCACHED_LOGIN": "text",
+                ]
+            ),
+        ]
+        // Built before anyone knew of a shared cache.
+        let first = try Office([:], Office.large)
+        let count = try first.build(jobs: 2).events.count
+        for (level, variables) in settings {
+            let office = first.with(variables)
+            // The full cache is put back for the next server by fetching from this one.
+            try office.larder("flush", "--all", "--timeout", "60").succeeded()
+            try office.wipe()
+            let built = try office.build(jobs: 2)
+            #expect(built.count("hit") == count, "\(variables.keys.sorted()): \(built.events)")
+            #expect(built.hits(level) > 0)
+            try office.larder("--stop-server").succeeded()
+        }
+    }
+
+    @Test func `a machine that may only read publishes nothing and hits all the same`() throws {
+        let server = try RedisServer()
+        let writer = try Office(["SCCACHE_REDIS_ENDPOINT": "redis://127.0.0.1:\(server.port)"])
+        let reader = writer.with(["SCCACHE_REDIS_RW_MODE": "READ_ONLY"])
+        _ = try reader.build()
+        try reader.flush()
+        #expect(try server.command("DBSIZE") == "0")
+        try writer.wipe()
+        _ = try writer.build()
+        try writer.flush()
+        try writer.wipe()
+        let size = try server.command("DBSIZE")
+        let built = try reader.build()
+        #expect(built.count("hit") == built.events.count)
+        #expect(try server.command("DBSIZE") == size)
+    }
+
+    @Test func `a level further down a chain is asked when the first has nothing`() throws {
+        let redis = try RedisServer()
+        let memcached = try MemcachedProcess()
+        let office = try Office([
+            "SCCACHE_REDIS_ENDPOINT": "redis://127.0.0.1:\(redis.port)",
+            "SCCACHE_MEMCACHED_ENDPOINT": "tcp://127.0.0.1:\(memcached.port)",
+            "SCCACHE_MULTILEVEL_CHAIN": "disk,redis,memcached",
+        ])
+        _ = try office.build()
+        try office.flush()
+        try redis.command("FLUSHALL")
+        try office.wipe()
+        let built = try office.build()
+        #expect(built.count("hit") == built.events.count)
+        #expect(built.hits("memcached") > 0)
+    }
+
+    @Test func `doctor and stats tell of each server, and of no secret`() throws {
+        let server = try RedisServer(password: "hidden-word")
+        let office = try Office([
+            "SCCACHE_REDIS_ENDPOINT": "redis://127.0.0.1:\(server.port)", "SCCACHE_REDIS_PASSWORD": "hidden-word",
+        ])
+        _ = try office.build()
+        try office.flush()
+        let doctor = try office.larder("doctor")
+        #expect(doctor.output.contains("127.0.0.1:\(server.port)"))
+        #expect(doctor.output.contains("noeviction"))
+        #expect(doctor.output.contains("/s fetched"))
+        let stats = try office.larder("stats")
+        #expect(stats.output.contains("127.0.0.1:\(server.port)"))
+        server.stop()
+        let broken = try office.larder("doctor")
+        #expect(broken.code == 1)
+        #expect(broken.output.contains("problem"))
+        for said in [doctor, stats, broken] { #expect(!(said.output + said.errors).contains("hidden-word")) }
+        let log = (try? String(contentsOfFile: office.place.log, encoding: .utf8)) ?? ""
+        #expect(!log.contains("hidden-word"))
+    }
+}

@@ -1,0 +1,1 @@
+pub(crate) const HEIGHT: usize = 3;

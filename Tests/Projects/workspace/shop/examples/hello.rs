@@ -1,0 +1,5 @@
+//! Says hello with the sign.
+
+fn main() {
+    println!("hello from {}", shop::sign());
+}

@@ -1,0 +1,3 @@
+pub fn words(text: &str) -> usize {
+    memchr::memchr_iter(b' ', text.as_bytes()).count() + 1
+}
