@@ -137,6 +137,7 @@ let package = Package(
             dependencies: ["Digest", "LarderControl", "Platform", "RustcCall", "Settings", "Store"],
             swiftSettings: settings
         ),
+        .testTarget(name: "DocsTests", dependencies: ["RustcCall", "Settings"], swiftSettings: settings),
         .testTarget(
             name: "ObserverTests",
             dependencies: ["Platform", "Trace"],
