@@ -18,6 +18,8 @@ struct object {
 
 static struct object objects[MOST_OBJECTS];
 static uint32_t count;
+/// How many of them there were when the program began.
+static uint32_t at_start_count;
 static bool expecting;
 /// How many objects the loader had added when the table was last filled.
 static uint64_t added;
@@ -37,6 +39,11 @@ uint32_t object_of(const void *address) {
         if (place < end && place >= objects[i - 1].begin) return i;
     }
     return 0;
+}
+
+bool from_start(const void *address) {
+    uint32_t object = object_of(address);
+    return object != 0 && object <= __atomic_load_n(&at_start_count, __ATOMIC_ACQUIRE);
 }
 
 struct refresh {
@@ -88,6 +95,7 @@ void refresh_objects(bool at_start) {
     __atomic_store_n(&expecting, false, __ATOMIC_RELEASE);
     dl_iterate_phdr(enter_object, &refresh);
     __atomic_store_n(&added, refresh.added, __ATOMIC_RELEASE);
+    if (at_start) __atomic_store_n(&at_start_count, entered(), __ATOMIC_RELEASE);
 }
 
 static int read_added(struct dl_phdr_info *info, size_t size, void *data) {

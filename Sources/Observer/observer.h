@@ -47,7 +47,8 @@
     X(rename) X(renameat) X(unlink) X(unlinkat) X(remove) X(link) X(linkat) X(symlink) X(symlinkat)                    \
     X(getenv) X(secure_getenv) X(setlocale) X(newlocale)                                                               \
     X(execv) X(execve) X(execvp) X(execvpe) X(fexecve) X(posix_spawn) X(posix_spawnp)                                  \
-    X(system) X(popen) X(dlopen) X(connect) X(syscall)
+    X(system) X(popen) X(dlopen) X(connect) X(syscall)                                                                 \
+    X(clock_gettime) X(gettimeofday) X(time) X(gethostname) X(uname)
 
 /// Those that an older or newer libc may lack are looked up when they are called: the loader tells of a missing symbol
 /// with a text that it allocates, and not every moment bears that.
@@ -120,6 +121,8 @@ void expect_new_objects(void);
 void settle_objects(void);
 /// @return the number of the object that holds this address, 0 if it isn't known.
 uint32_t object_of(const void *address);
+/// Whether the code at this address was in the process from its start: the program's own, not a proc macro's.
+bool from_start(const void *address);
 
 /// Type of an open file, as in a record's `type`.
 uint32_t type_of_descriptor(int descriptor);

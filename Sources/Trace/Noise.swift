@@ -64,13 +64,20 @@ package enum Noise {
 
     /// Programs that take their whole environment as it is, without asking for variables by name.
     static func isInterpreter(_ program: String) -> Bool {
-        let name =
-            program.utf8.lastIndex(of: UInt8(ascii: "/")).map { program[program.utf8.index(after: $0)...] }
-            ?? program[...]
-        let plain = name.prefix { $0.isLetter }
+        let plain = name(of: program).prefix { $0.isLetter }
         return [
             "sh", "dash", "bash", "zsh", "ksh", "mksh", "fish", "busybox", "env", "python", "perl", "ruby", "node",
             "nodejs", "lua", "tclsh", "make", "gmake",
         ].contains(String(plain))
+    }
+
+    /// Programs that are run to learn the time, the machine's name or something random.
+    static func isOfTheMoment(_ program: String) -> Bool {
+        ["date", "hostname", "uuidgen"].contains(name(of: program))
+    }
+
+    private static func name(of program: String) -> Substring {
+        guard let slash = program.utf8.lastIndex(of: UInt8(ascii: "/")) else { return program[...] }
+        return program[program.utf8.index(after: slash)...]
     }
 }

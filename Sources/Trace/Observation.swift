@@ -125,6 +125,7 @@ package struct Observation: Sendable {
         case .variable: takeVariable(record, asker)
         case .currentFolder where asker != .compiler: dependencies.insert(.currentFolder)
         case .exec, .spawn: takeStart(record)
+        case .moment where asker == .guest: fail("a proc macro asked for \(text(record.first) ?? "?")")
         default: break
         }
     }
@@ -143,8 +144,8 @@ package struct Observation: Sendable {
     private mutating func takeProgram(_ record: Trace.Record, _ asker: Asker) {
         guard asker == .child, let program = path(record.first) else { return }
         insert(.file, program)
-        guard Noise.isInterpreter(program) else { return }
-        dependencies.insert(.environment)
+        if Noise.isInterpreter(program) { dependencies.insert(.environment) }
+        if Noise.isOfTheMoment(program) { fail("\(program) was run, whose answer is of this moment or machine alone") }
     }
 
     private mutating func takeObject(_ record: Trace.Record) {

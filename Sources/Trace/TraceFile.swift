@@ -90,7 +90,7 @@ package struct Trace: Sendable {
     enum Kind: UInt16, Sendable {
         case hello = 1
         case environment, object, open, look, readLink, resolve, list, variable, currentFolder, exec, execFailed, spawn
-        case spawned, rename, unlink, link, symlink, makeFolder, load, connect, unseen
+        case spawned, rename, unlink, link, symlink, makeFolder, load, connect, unseen, moment
     }
 
     /// The observer's hash of a name or a value: 64-bit FNV-1a.

@@ -73,6 +73,34 @@ struct GuestTests {
         #expect(try !scene.compileWithMacro("String::new()").asksCurrentFolder)
     }
 
+    @Test(
+        "the time of day or the machine's name makes the compile unobservable",
+        arguments: [
+            #"format!("{:?}", std::time::SystemTime::now())"#,
+            #"extern "C" { fn time(t: *mut i64) -> i64; } format!("{}", unsafe { time(std::ptr::null_mut()) })"#,
+            """
+            extern "C" { fn gethostname(into: *mut u8, size: usize) -> i32; }
+            let mut name = [0u8; 256];
+            unsafe { gethostname(name.as_mut_ptr(), 255) };
+            format!("{name:?}")
+            """,
+            #"String::from_utf8(std::process::Command::new("date").output().unwrap().stdout).unwrap()"#,
+        ]
+    )
+    func moment(_ body: String) throws {
+        let seen = try Scene().compileWithMacro(body)
+        let reason = try #require(seen.observation.unobservable)
+        #expect(reason.contains("time of day") || reason.contains("machine"))
+    }
+
+    @Test("how long something took does not")
+    func duration() throws {
+        let seen = try Scene().compileWithMacro(
+            "let start = std::time::Instant::now(); format!(\"{}\", start.elapsed().as_secs() > 9)"
+        )
+        #expect(seen.observation.unobservable == nil)
+    }
+
     @Test("git, with the repository it reads")
     func git() throws {
         let scene = try Scene()

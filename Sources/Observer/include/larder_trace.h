@@ -54,6 +54,8 @@
 ///     DLOPEN       a = name as given; the objects it brings follow as OBJECT records
 ///     CONNECT      a socket was connected. a = path or name of the address family
 ///     UNSEEN       something was done that can't be followed. a = what
+///     MOMENT       an object that was loaded later (a proc macro) asked for what differs from one moment or machine to the
+///                  next: the time of day, the machine's name. a = what
 ///
 /// `type` is a file's type as in `st_mode >> 12` (8 regular, 4 folder, 10 symbolic link, 2 character device, 1 pipe, 6
 /// block device, 12 socket), or 0 if it isn't known. `hash` is 64-bit FNV-1a.
@@ -99,7 +101,8 @@ enum {
     LARDER_MKDIR = 19,
     LARDER_DLOPEN = 20,
     LARDER_CONNECT = 21,
-    LARDER_UNSEEN = 22
+    LARDER_UNSEEN = 22,
+    LARDER_MOMENT = 23
 };
 
 /// A record's `flags`, by kind.

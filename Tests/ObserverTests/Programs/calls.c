@@ -12,7 +12,10 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/time.h>
 #include <sys/un.h>
+#include <sys/utsname.h>
+#include <time.h>
 #include <unistd.h>
 
 /// Descriptors and addresses differ between runs; that there is one does not.
@@ -87,6 +90,16 @@ int main(int count, char **arguments) {
     glob_t names;
     SHOW(glob("file", 0, NULL, &names));
     SHOW(glob("missing", 0, NULL, &names));
+    struct timespec moment;
+    struct timeval instant;
+    struct utsname machine;
+    SHOW(clock_gettime(CLOCK_REALTIME, &moment));
+    SHOW(clock_gettime(12345, &moment));
+    SHOW(gettimeofday(&instant, NULL));
+    SHOW(time(NULL));
+    SHOW(gethostname(text, 1));
+    SHOW(gethostname(text, sizeof text));
+    SHOW(uname(&machine));
     SHOW(connect(12345, (struct sockaddr *)&(struct sockaddr_un){.sun_family = AF_UNIX}, sizeof(struct sockaddr_un)));
     SHOW(syscall(SYS_close, 12345));
     return 0;
