@@ -54,7 +54,7 @@ package struct Session: ~Copyable {
         return "\(parent)-\(String(decoding: fields[startField], as: UTF8.self))"
     }
 
-    /// Writes the event down: in the cache, or where that can't be written, in this user's runtime folder.
+    /// Writes the event down: in the cache, or where that can't be written, in this user's runtime or temporary folder.
     mutating func record(folder: String?) {
         event.cpu = larder_cpu_microseconds()
         if let folder {
@@ -65,7 +65,7 @@ package struct Session: ~Copyable {
                 log.write(.warn, "\(error): events go to the fallback folder")
             }
         }
-        try? EventLog.fallback(runtimeFolder: environment.filled("XDG_RUNTIME_DIR"))?.append(event)
+        try? EventLog.fallback(environment)?.append(event)
     }
 }
 

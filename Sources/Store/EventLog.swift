@@ -107,8 +107,8 @@ package struct EventLog: Sendable {
     /// Where events go when the cache's own folder can't be written; `nil` if that folder isn't this user's alone.
     ///
     /// - Parameter isMade: whether to make the folder if it is missing.
-    package static func fallback(runtimeFolder: String?, isMade: Bool = true) -> EventLog? {
-        let base = runtimeFolder ?? "/tmp"
+    package static func fallback(_ environment: Environment, isMade: Bool = true) -> EventLog? {
+        let base = environment.filled("XDG_RUNTIME_DIR") ?? environment.filled("TMPDIR") ?? "/tmp"
         let folder = "\(base)/larder-\(getuid())"
         if isMade { mkdir(folder, 0o700) }
         var info = stat()

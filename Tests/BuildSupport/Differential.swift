@@ -196,9 +196,14 @@ package enum Normal {
 }
 
 extension Normal {
-    /// Lines of crates that were built at once: which of two said something first says nothing.
+    /// Lines of crates that were built at once: which of two said something first says nothing. Cargo names a package
+    /// once, by the unit that came first: checked or compiled, where it has both.
     static func sorted(_ lines: [String]) -> [String] {
-        lines.map { $0.replacing(/(generated \d+ warnings?) \(.*/) { "\($0.output.1) …" } }.sorted()
+        lines.map { line in
+            line.replacing(/(generated \d+ warnings?) \(.*/) { "\($0.output.1) …" }
+                .replacing(#/^    Checking /#, with: "   Compiling ")
+        }
+        .sorted()
     }
 }
 

@@ -16,7 +16,7 @@ package struct EventReader: Sendable {
     package init(_ settings: Settings, _ environment: Environment) {
         self.init(
             folder: settings.folder,
-            fallback: .fallback(runtimeFolder: environment.filled("XDG_RUNTIME_DIR"), isMade: false)
+            fallback: .fallback(environment, isMade: false)
         )
     }
 
