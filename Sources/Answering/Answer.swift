@@ -108,10 +108,10 @@ package enum Answer {
             currentFolder: place.currentFolder
         )
         var shared = SharedCache(session, folder: place.folder)
-        let places = OutputPlaces(call, currentFolder: place.currentFolder)
+        let frame = Hit.Frame(roots, remapping, call, currentFolder: place.currentFolder)
         if session.settings.recaches {
-            session.event.reason = Uncached.forced.rawValue
-        } else if Hit.answer(&session, key, Hit.Frame(roots, places), world: &world, store: &store, shared: &shared) {
+            session.event.reason = MissReason.forced.rawValue
+        } else if Hit.answer(&session, key, frame, world: &world, store: &store, shared: &shared) {
             session.record(folder: place.folder)
             exit(session.exitCode)
         }
@@ -125,7 +125,6 @@ package enum Answer {
             key: key,
             roots: roots,
             remapping: call.kind == .query
-                || call.capsLints
                 ? remapping : remapping?.withSources(PackageSources.rules(call, currentFolder: place.currentFolder)),
             place: place,
             toolchain: toolchain,

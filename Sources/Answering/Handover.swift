@@ -6,8 +6,6 @@ internal import RustcCall
 
 /// Calls that become another program: no process of larder's stays.
 enum Handover {
-    private static let guardVariable = "LARDER_LOOKED_UP"
-
     /// Becomes the compiler, with this process's own arguments: byte for byte what Cargo gave.
     ///
     /// - Parameters:
@@ -15,24 +13,25 @@ enum Handover {
     static func become(_ compiler: Invocation.Compiler, _ environment: Environment, standardInput: [UInt8]?) -> Never {
         if let standardInput {
             let file = standardInput.withUnsafeBytes { larder_memory_file($0.baseAddress, $0.count) }
-            if file >= 0 {
-                dup2(file, 0)
-                close(file)
+            guard file >= 0, dup2(file, 0) == 0 else {
+                fail("\(SystemError("hand on", "the source from standard input")): free memory or space in /tmp", 126)
             }
+            close(file)
         }
-        let skipped = compiler.isLookedUp ? 0 : 1
-        if compiler.isLookedUp {
-            // Copies of larder named rustc would find each other for ever. A process keeps its number over exec.
-            let own = "\(getpid())"
-            if environment[guardVariable] == own { fail("PATH has no \(compiler.program) but copies of larder", 127) }
-            setenv(guardVariable, own, 1)
+        // The process's own argument pointers, since neither an argument nor a path need be UTF-8.
+        if !compiler.isLookedUp {
+            let arguments = CommandLine.unsafeArgv + 1
+            if let program = arguments[0] { execvp(program, arguments) }
+            let hint = errno == ENOENT ? ". Install it, or name it by its full path" : ""
+            fail("\(SystemError("run", compiler.program))\(hint)", errno == ENOENT ? 127 : 126)
         }
-        guard let program = path(of: compiler, environment) else {
-            fail("can't find \(compiler.program) in PATH: install it, or name it by its full path", 127)
+        // Copies of larder named rustc would find each other for ever. A process keeps its number over exec.
+        let own = "\(getpid())"
+        guard environment[Toolchain.guardVariable] != own, let program = path(of: compiler, environment) else {
+            fail("PATH has no \(compiler.program) but copies of larder: install Rust, or put it into PATH", 127)
         }
-        // The process's own argument pointers, since an argument need not be UTF-8.
-        let arguments = CommandLine.unsafeArgv + skipped
-        execv(program, arguments)
+        setenv(Toolchain.guardVariable, own, 1)
+        execv(program, CommandLine.unsafeArgv)
         fail("\(SystemError("run", program))", 126)
     }
 
@@ -41,8 +40,8 @@ enum Handover {
         guard compiler.isLookedUp else { return World.program(compiler.program, environment) }
         // Called by a link named `rustc`: the next one in PATH that is not this program.
         let own = FileStamp(of: "/proc/self/exe")
-        for folder in (environment["PATH"] ?? "").utf8.split(separator: UInt8(ascii: ":")) {
-            let candidate = "\(Substring(folder))/\(compiler.program)"
+        for folder in World.searchPath(environment) {
+            let candidate = "\(folder)/\(compiler.program)"
             guard let stamp = FileStamp(of: candidate), stamp.kind == .file, access(candidate, X_OK) == 0 else {
                 continue
             }

@@ -1,6 +1,7 @@
 internal import Digest
 internal import Keying
 internal import Platform
+internal import RustcCall
 internal import Store
 
 /// Answering from the cache.
@@ -12,10 +13,23 @@ enum Hit {
     struct Frame {
         let roots: Roots
         let places: OutputPlaces
+        private let remapping: Remapping?
+        private let call: RustcCall
+        private let currentFolder: String
 
-        init(_ roots: Roots, _ places: OutputPlaces) {
+        init(_ roots: Roots, _ remapping: Remapping?, _ call: RustcCall, currentFolder: String) {
             self.roots = roots
-            self.places = places
+            self.remapping = remapping
+            self.call = call
+            self.currentFolder = currentFolder
+            places = OutputPlaces(call, currentFolder: currentFolder)
+        }
+
+        /// Messages as they would be said here.
+        func expanded(messages: [UInt8]) -> [UInt8]? {
+            guard Roots.namesPackages(messages), let remapping else { return roots.expanded(text: messages) }
+            let sources = remapping.withSources(PackageSources.rules(call, currentFolder: currentFolder))
+            return roots.adding(sources.packageRoots).expanded(text: messages)
         }
     }
 
@@ -37,7 +51,9 @@ enum Hit {
             for (position, entry) in manifest.entries.enumerated()
             where answer(&session, key, frame, entry, &different, &world, &store, &shared) {
                 // An entry that is used must not be the next to go.
-                if position >= Self.oftenLookedAt { try? store.add(entry, to: key.digest) }
+                if position >= Self.oftenLookedAt, session.mayWrite {
+                    try? store.add(entry, to: key.digest)
+                }
                 return true
             }
         }
@@ -55,7 +71,7 @@ enum Hit {
             session.endPhase("fetch")
         }
         if session.event.reason.isEmpty {
-            session.event.reason = store.damaged.isEmpty ? Miss.Reason.newUnit : Miss.Reason.damaged
+            session.event.reason = (store.damaged.isEmpty ? MissReason.newUnit : .damaged).rawValue
         }
         return false
     }
@@ -75,7 +91,7 @@ enum Hit {
             different.insert(entry.result)
             // The newest entry's difference is what a person changed last.
             if session.event.reason.isEmpty {
-                session.event.reason = Miss.Reason.changed(difference.kind)
+                session.event.reason = MissReason(changed: difference.kind).rawValue
                 session.event.detail = difference.name
             }
             return false
@@ -91,17 +107,17 @@ enum Hit {
             session.endPhase("fetch")
         }
         guard let outcome = known else {
-            store.remove(result: entry.result, from: key.digest)
-            session.event.reason = Miss.Reason.evicted
+            if session.mayWrite { store.remove(result: entry.result, from: key.digest) }
+            session.event.reason = MissReason.evicted.rawValue
             return false
         }
         do {
             try restore(outcome, frame, store: &store)
         } catch {
-            session.event.reason = error.reason
+            session.event.reason = error.reason.rawValue
             session.event.detail = error.detail
             session.endPhase("restore")
-            if error.isStale { store.remove(result: entry.result, from: key.digest) }
+            if error.isStale, session.mayWrite { store.remove(result: entry.result, from: key.digest) }
             return false
         }
         session.endPhase("restore")
@@ -118,7 +134,7 @@ enum Hit {
 
     /// Why a result that holds could not be put back.
     private struct Failure: Error {
-        let reason: String
+        let reason: MissReason
         let detail: String
         /// Whether the entry itself is at fault and has to go.
         let isStale: Bool
@@ -127,22 +143,22 @@ enum Hit {
     /// Puts a result's outputs back, then says what the compile said.
     private static func restore(_ outcome: Outcome, _ frame: Frame, store: inout Store) throws(Failure) {
         let roots = frame.roots
-        guard let output = roots.expanded(text: outcome.standardOutput),
-            let errors = roots.expanded(text: outcome.standardError)
-        else { throw Failure(reason: Miss.Reason.damaged, detail: "messages", isStale: true) }
+        guard let output = frame.expanded(messages: outcome.standardOutput),
+            let errors = frame.expanded(messages: outcome.standardError)
+        else { throw Failure(reason: .damaged, detail: "messages", isStale: true) }
         // rustc makes a missing output folder too, but not for a dep-info file.
         if let folder = frame.places.missingFolder, !outcome.outputs.isEmpty { try? Files.makeFolder(folder) }
         for file in outcome.outputs {
             guard let path = roots.expanded(path: file.path), frame.places.hold(path) else {
-                throw Failure(reason: Miss.Reason.damaged, detail: file.path, isStale: true)
+                throw Failure(reason: .damaged, detail: file.path, isStale: true)
             }
             do throws(Store.RestoreFailure) {
                 try put(file, at: path, roots, &store)
             } catch {
                 switch error {
-                case .lost: throw Failure(reason: Miss.Reason.damaged, detail: file.path, isStale: true)
+                case .lost: throw Failure(reason: .damaged, detail: file.path, isStale: true)
                 case .target(let cause):
-                    throw Failure(reason: Miss.Reason.restoreFailed, detail: cause.description, isStale: false)
+                    throw Failure(reason: .restoreFailed, detail: cause.description, isStale: false)
                 }
             }
         }

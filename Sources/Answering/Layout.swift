@@ -4,15 +4,7 @@ internal import Platform
 /// Where the parts of an installed larder lie: beside the running program, wherever that was put.
 package enum Layout {
     /// The running program, links followed.
-    package static var program: String? {
-        var buffer = [UInt8](repeating: 0, count: Int(PATH_MAX))
-        let count = buffer.withUnsafeMutableBytes { bytes -> Int in
-            guard let start = bytes.baseAddress else { return -1 }
-            return readlink("/proc/self/exe", start.assumingMemoryBound(to: CChar.self), bytes.count)
-        }
-        guard count > 0, count < buffer.count else { return nil }
-        return String(validating: buffer[..<count], as: UTF8.self)
-    }
+    package static var program: String? { Files.realPath("/proc/self/exe") }
 
     /// A helper of this installation: `../libexec/larder/NAME`, or in a build folder beside the program.
     package static func helper(_ name: String) -> String? {

@@ -10,28 +10,6 @@ internal import Trace
 
 /// Running the compiler, and storing what it made.
 struct Miss {
-    /// Why there was no hit, as the event says it.
-    enum Reason {
-        static let newUnit = "new-unit"
-        static let damaged = "damaged-entry"
-        static let evicted = "evicted"
-        static let restoreFailed = "restore-failed"
-
-        static func changed(_ kind: Input.Kind) -> String {
-            switch kind {
-            case .file: "file-changed"
-            case .absent: "file-appeared"
-            case .exists: "path-changed"
-            case .listing: "folder-changed"
-            case .variable: "variable-changed"
-            case .program: "program-changed"
-            case .currentFolder: "current-folder-changed"
-            case .root: "other-folder"
-            case .environment: "environment-changed"
-            }
-        }
-    }
-
     let call: RustcCall
     let key: UnitKey
     let roots: Roots
@@ -129,14 +107,17 @@ struct Miss {
         _ tracePath: String,
         _ store: borrowing Store
     ) throws(SystemError) -> Run.End {
-        let input = standardInput.map { bytes in bytes.withUnsafeBytes { larder_memory_file($0.baseAddress, $0.count) }
+        var input: Int32 = -1
+        if let standardInput {
+            input = standardInput.withUnsafeBytes { larder_memory_file($0.baseAddress, $0.count) }
+            guard input >= 0 else { throw SystemError("hand on", "the source from standard input") }
         }
-        defer { if let input, input >= 0 { close(input) } }
+        defer { if input >= 0 { close(input) } }
         let run = try Run(
             place.program,
             compileArguments(session.compiler),
             environment: compileEnvironment(session.environment, tracePath),
-            standardInput: input ?? -1
+            standardInput: input
         )
         var notices = Notices()
         var diagnostics = Diagnostics(remapping)
@@ -210,6 +191,8 @@ struct Miss {
             let depInfo = DepInfo(text)
             observation.inputs += depInfo.variables.map { (Input.Kind.variable, $0) }
             if remapping != nil { holding.count(depInfo) }
+        } else if call.kind == .compile, mayAskForVariables(observation) {
+            observation.inputs += Observation.compilerVariables.map { (Input.Kind.variable, $0) }
         }
         if remapping != nil { holding.count(observation.guests) }
         var inputs = try inputs(observation, session.environment, &before, store, started: started)
@@ -235,7 +218,7 @@ struct Miss {
         let outcome = Outcome(
             exitCode: code,
             standardOutput: roots.tokenized(text: end.standardOutput),
-            standardError: roots.tokenized(messages: errors),
+            standardError: roots.adding(remapping?.packageRoots ?? []).tokenized(messages: errors),
             duration: session.event.compile,
             outputs: outputs
         )
@@ -245,6 +228,16 @@ struct Miss {
             try store.add(Manifest.Entry(result: id, inputs: inputs), to: key.digest)
         } catch { throw Unstored(.storeFailed, "\(error)") }
         return id
+    }
+
+    /// Whether the source may ask for variables with `env!`, where no dep-info says for which.
+    private func mayAskForVariables(_ observation: Observed) -> Bool {
+        // A macro of another crate may hold the `env!`.
+        if !call.externs.isEmpty { return true }
+        let sources = observation.inputs.filter { $0.kind == .file && $0.name.hasSuffix(".rs") }.map(\.name)
+        var named = Sources(sources)
+        if let standardInput { named.search(standardInput) }
+        return !named.isEmpty
     }
 
     /// Digests what was read, as it is now, and refuses what may have changed since.

@@ -44,7 +44,7 @@ extension Miss {
     private func rules(_ environment: Environment, process: Int32) -> ObservationRules {
         var rules = ObservationRules()
         rules.rootProcess = process
-        rules.compiler = FolderPath.real(toolchain.compiler) ?? toolchain.compiler
+        rules.compiler = Files.realPath(toolchain.compiler) ?? toolchain.compiler
         // What its identity holds, and no more: a distribution's compiler has /usr for its sysroot.
         rules.sysroot = toolchain.sysroot + "/lib/rustlib"
         let folder = place.currentFolder
@@ -68,10 +68,10 @@ extension Miss {
         let folders =
             [roots.roots.first { $0.name == "target" }?.path, environment.filled("TMPDIR")] + rules.outputFolders
         for given in folders.compactMap({ $0 }) {
-            guard let real = FolderPath.real(given), real != given else { continue }
+            guard let real = Files.realPath(given), real != given else { continue }
             rules.links.append((real, given))
         }
-        rules.variables = environment.values.mapValues(Self.traceHash)
+        rules.variables = environment.values.mapValues { Trace.hash($0) }
         rules.countsCompilerVariables = true
         return rules
     }
@@ -81,19 +81,5 @@ extension Miss {
         guard case .file(let source) = call.input else { return true }
         return (Roots.absolute(source, in: place.currentFolder) + "/").hasPrefix(folder + "/")
             || (place.currentFolder + "/").hasPrefix(folder + "/")
-    }
-
-    /// The observer's hash of a value: 64-bit FNV-1a.
-    private static func traceHash(_ bytes: [UInt8]) -> UInt64 {
-        bytes.reduce(0xCBF2_9CE4_8422_2325) { ($0 ^ UInt64($1)) &* 0x100_0000_01B3 }
-    }
-}
-
-enum FolderPath {
-    /// A path with all links followed.
-    static func real(_ path: String) -> String? {
-        guard let resolved = realpath(path, nil) else { return nil }
-        defer { free(resolved) }
-        return String(validatingCString: resolved)
     }
 }

@@ -28,6 +28,9 @@ package struct Session: ~Copyable {
         event.build = Self.build
     }
 
+    /// Whether the local cache may be changed.
+    var mayWrite: Bool { !settings.isReadOnly }
+
     /// Ends a phase: its time goes into the event under this name, added to what it took before.
     mutating func endPhase(_ name: String) {
         let now = larder_monotonic_microseconds()

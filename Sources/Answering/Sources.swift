@@ -33,6 +33,9 @@ struct Sources {
         }
     }
 
+    /// Whether no variable is asked for.
+    var isEmpty: Bool { mentions.isEmpty }
+
     func use(of variable: String) -> Use {
         let found = mentions.filter { $0.variable == nil || $0.variable == variable }
         if found.contains(where: { !$0.isIncluded }) { return .text }
@@ -42,7 +45,7 @@ struct Sources {
     private static let call = Array("env!".utf8)
     private static let inclusions = ["include", "include_str", "include_bytes"].map { Array($0.utf8) }
 
-    private mutating func search(_ text: [UInt8]) {
+    mutating func search(_ text: [UInt8]) {
         var index = 0
         let last = text.count - Self.call.count
         while index <= last {

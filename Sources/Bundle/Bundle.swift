@@ -1,4 +1,5 @@
 internal import Digest
+internal import Platform
 
 /// What goes over the network: a manifest, or a result with the blobs it names.
 ///
@@ -57,9 +58,25 @@ package enum Bundle {
 
     /// Why a bundle is refused, or can't be made.
     package struct Refused: Error, Sendable, CustomStringConvertible {
-        package let description: String
+        /// Who is at fault.
+        package enum Fault: Sendable {
+            /// The bundle, or the result it was to be made of: it will never be of use.
+            case bundle
+            /// Nobody: another version of larder made it, and can use it.
+            case version
+            /// This machine: a full disk, no memory. The bundle may be sound.
+            case machine
+        }
 
-        init(_ description: String) { self.description = description }
+        package let description: String
+        package let fault: Fault
+
+        init(_ description: String, _ fault: Fault = .bundle) {
+            self.description = description
+            self.fault = fault
+        }
+
+        init(_ error: SystemError) { self.init(error.description, .machine) }
     }
 
     struct Part: Equatable {
@@ -108,7 +125,9 @@ struct Head {
         }
         var at = Bundle.magic.count
         guard bytes[at] == kind.rawValue else { throw Bundle.Refused("another kind of bundle") }
-        guard bytes[at + 1] == Bundle.version else { throw Bundle.Refused("a bundle of version \(bytes[at + 1])") }
+        guard bytes[at + 1] == Bundle.version else {
+            throw Bundle.Refused("a bundle of version \(bytes[at + 1])", .version)
+        }
         at += 2
         guard Digest(bytes[at..<(at + Digest.size)]) == name else { throw Bundle.Refused("the bundle of another key") }
         at += Digest.size

@@ -1,4 +1,5 @@
 package import Digest
+internal import Glibc
 internal import Platform
 package import Store
 
@@ -74,7 +75,7 @@ extension Bundle {
                 try unpack(part, packed, unpacker, store, onProgress)
             }
         }
-        do { try store.put(outcome, as: id) } catch { throw Refused("\(error)") }
+        do { try store.put(outcome, as: id) } catch { throw Refused(error) }
         return outcome.size
     }
 
@@ -88,13 +89,19 @@ extension Bundle {
     ) throws(Refused) {
         do {
             var writer = try BlobWriter(part.digest, size: UInt64(part.size), in: store)
-            try unpacker.unpack(part, packed) { piece throws(Refused) in
+            var failure: SystemError?
+            try unpacker.unpack(part, packed) { piece in
                 onProgress()
-                do throws(SystemError) { try writer.write(piece) } catch { throw Refused("\(error)") }
+                if failure == nil {
+                    do throws(SystemError) { try writer.write(piece) } catch { failure = error }
+                }
             }
+            if let failure { throw failure }
             try writer.finish(in: store)
         } catch let error as Refused {
             throw error
+        } catch let error as SystemError {
+            throw error.code == EBADMSG ? Refused("a file that is damaged") : Refused(error)
         } catch {
             throw Refused("\(error)")
         }
@@ -123,8 +130,9 @@ extension Bundle {
         try bytes.withUnsafeBufferPointer { all throws(Refused) in
             let range = start..<(start + head.parts[0].packed)
             let packed = UnsafeRawBufferPointer(rebasing: UnsafeRawBufferPointer(all)[range])
-            try unpacker.unpack(head.parts[0], packed) { piece throws(Refused) in record += piece }
+            try unpacker.unpack(head.parts[0], packed) { record += $0 }
         }
+        guard Digest(of: record) == head.parts[0].digest else { throw Refused("a damaged record") }
         return record
     }
 

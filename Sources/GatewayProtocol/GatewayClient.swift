@@ -7,7 +7,7 @@ package import Settings
 package struct GatewayClient: ~Copyable {
     package let place: GatewayPlace
     private let program: String?
-    private let mindsDeath: Bool
+    private let mindsFailures: Bool
     private let environment: [[UInt8]]
     /// Milliseconds that the servers have.
     private let timeout: Int64
@@ -18,30 +18,33 @@ package struct GatewayClient: ~Copyable {
     /// Why the servers could not answer, as the gateway says; it may still take what is to be published.
     package private(set) var trouble: String?
 
-    /// A gateway that is there says so at once; on a machine under load, soon. Milliseconds.
-    private static let patience: Int64 = 1000
+    /// A gateway that is there says so at once; on a machine under load, soon. Once for a whole build, as the silence is
+    /// marked; below the 3 s that a dead gateway may cost it. Milliseconds.
+    private static let patience: Int64 = 2000
     /// A new gateway has to be loaded and to reach the lock, among many that want the same; well below the 3 s that a dead
     /// one may cost a whole build. Milliseconds.
     private static let startPatience: Int64 = 2000
     /// What the gateway may take on top of the servers' time; while it unpacks it says so again. Milliseconds.
     private static let slack: Int64 = 500
-    /// So long no call tries again after one found the gateway dead. Nanoseconds.
-    private static let mourning: Int64 = 30_000_000_000
+    /// One that has not taken its lock by then was killed, and is started again. Milliseconds.
+    private static let launchPatience: Int64 = 600
+    /// So long no call tries again after one found that the gateway gives no answer, or does not start. Nanoseconds.
+    private static let failurePause: Int64 = 30_000_000_000
 
     /// - Parameters:
     ///   - program: path of `larderd`; `nil`: a gateway that runs already is used, none is started.
-    ///   - mindsDeath: whether a gateway that failed a moment ago is left alone, as in a build; a person wants to know.
+    ///   - mindsFailures: whether a gateway that failed a moment ago is left alone, as in a build; a person wants to know.
     package init(
         _ place: GatewayPlace,
         program: String?,
         settings: Settings,
         remote: RemoteVariables,
         environment: Environment,
-        mindsDeath: Bool = true
+        mindsFailures: Bool = true
     ) {
         self.place = place
         self.program = program
-        self.mindsDeath = mindsDeath
+        self.mindsFailures = mindsFailures
         timeout = Int64(settings.remoteTimeout)
         self.environment = Self.environment(settings, remote, environment)
     }
@@ -95,7 +98,8 @@ package struct GatewayClient: ~Copyable {
             return reply
         } catch {
             // It died: the next call starts a new one. Any other silence will be there for the next call, too.
-            giveUp(on: "the gateway did not answer: \(error)", mark: error != .closed)
+            failure = "the gateway did not answer: \(error)"
+            if error != .closed { mark(place.silenceMark) }
             return nil
         }
     }
@@ -119,16 +123,27 @@ package struct GatewayClient: ~Copyable {
             failure = "\(error)"
             return false
         }
-        if mindsDeath, let stamp = FileStamp(of: place.deathMark), isRecent(stamp.modified) {
-            failure = "the gateway failed a moment ago"
+        if isMarked(place.silenceMark) {
+            failure = "the gateway gave no answer a moment ago"
             return false
         }
         if connectOnce() { return true }
         guard failure == nil, program != nil else { return false }
+        if isMarked(place.unreadyMark) {
+            failure = "the gateway did not start a moment ago"
+            return false
+        }
         return start()
     }
 
-    private func isRecent(_ time: Int64) -> Bool { abs(fileClockNow() &- time) < Self.mourning }
+    private func isMarked(_ path: String) -> Bool {
+        guard mindsFailures, let stamp = FileStamp(of: path) else { return false }
+        return abs(fileClockNow() &- stamp.modified) < Self.failurePause
+    }
+
+    private func mark(_ path: String) {
+        if mindsFailures { try? Files.replace(path, with: Array(((failure ?? "") + "\n").utf8)) }
+    }
 
     private mutating func connectOnce() -> Bool {
         let socket = larder_socket_connect(place.socket)
@@ -149,7 +164,10 @@ package struct GatewayClient: ~Copyable {
             // Of many wrappers that find no gateway one starts it, and the others wait.
             let lock = try Descriptor(opening: place.startLock, O_RDWR | O_CREAT, mode: 0o600, for: "lock")
             if start(lock.number) { return true }
-            giveUp(on: failure ?? "the gateway did not start (see \(place.log))", mark: true)
+            if failure == nil {
+                failure = "the gateway did not start (see \(place.log))"
+                mark(place.unreadyMark)
+            }
         } catch {
             // A gateway could not listen in this folder, either.
             failure = "\(error)"
@@ -160,21 +178,31 @@ package struct GatewayClient: ~Copyable {
     private mutating func start(_ lock: Int32) -> Bool {
         let deadline = millisecondsNow() + Self.startPatience
         var mayStart = false
-        var hasStarted = false
+        var launched: Int64?
+        /// Microseconds. Two hundred wrappers that all look every 2 ms would starve the gateway they wait for.
+        var pause: UInt32 = 2000
+        let longestPause: UInt32 = 50_000
         repeat {
             if !mayStart, flock(lock, LOCK_EX | LOCK_NB) == 0 {
                 mayStart = true
                 // Whoever had the lock before may have just been done.
                 if connectOnce() { return true }
             }
-            if mayStart, !hasStarted {
-                hasStarted = true
+            if mayStart, launched.map({ millisecondsNow() - $0 > Self.launchPatience && !isServing }) ?? true {
+                launched = millisecondsNow()
                 guard launch() else { return false }
             }
-            usleep(2000)
+            usleep(pause)
+            if !mayStart { pause = min(pause * 2, longestPause) }
             if connectOnce() { return true }
         } while failure == nil && millisecondsNow() < deadline
         return false
+    }
+
+    /// Whether a gateway holds the lock that it has while it lives.
+    private var isServing: Bool {
+        guard let lock = try? Descriptor(opening: place.lock, O_RDWR) else { return false }
+        return flock(lock.number, LOCK_SH | LOCK_NB) != 0
     }
 
     private func launch() -> Bool {
@@ -183,11 +211,5 @@ package struct GatewayClient: ~Copyable {
             CStrings.with(environment) { envp in larder_spawn_detached(program, argv, envp) }
         }
         return code == 0
-    }
-
-    private mutating func giveUp(on reason: String, mark: Bool) {
-        failure = reason
-        guard mark, mindsDeath else { return }
-        try? Files.replace(place.deathMark, with: Array((reason + "\n").utf8))
     }
 }

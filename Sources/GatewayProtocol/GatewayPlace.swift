@@ -9,7 +9,8 @@ package import Settings
 ///     <cache>/gateway/<fingerprint>.sock     where it listens
 ///                     <fingerprint>.lock     held by the gateway while it lives
 ///                     <fingerprint>.start    held by the wrapper that starts one
-///                     <fingerprint>.dead     its time: when a gateway failed last, so that no call tries for a while
+///                     <fingerprint>.silent   its time: when a gateway last gave no answer, so that no call asks for a while
+///                     <fingerprint>.unready  its time: when one last did not start, so that no call starts one for a while
 ///                     log                    what gateways say
 ///     <cache>/outbox/<destination>/<unit key>-<result id>   empty: a result that is to be published
 ///
@@ -62,7 +63,8 @@ package struct GatewayPlace: Sendable {
     package var socket: String { "\(folder)/\(fingerprint).sock" }
     package var lock: String { "\(folder)/\(fingerprint).lock" }
     package var startLock: String { "\(folder)/\(fingerprint).start" }
-    package var deathMark: String { "\(folder)/\(fingerprint).dead" }
+    package var silenceMark: String { "\(folder)/\(fingerprint).silent" }
+    package var unreadyMark: String { "\(folder)/\(fingerprint).unready" }
     package var log: String { "\(folder)/log" }
 
     /// The words a gateway is started with; the settings themselves travel in its environment.

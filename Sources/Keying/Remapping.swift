@@ -63,6 +63,9 @@ package struct Remapping: Sendable {
         return copy
     }
 
+    /// The packages whose sources are known, as roots for what messages say of them.
+    package var packageRoots: [(name: String, path: String?)] { sources.map { (Roots.packageMark + $0.to, $0.from) } }
+
     /// What rustc gets, before its other arguments. The last rule that matches a path counts.
     package var arguments: [String] { (sources + rules).map { "--remap-path-prefix=\($0.from)=\($0.to)" } }
 

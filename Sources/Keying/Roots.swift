@@ -47,6 +47,8 @@ package struct Roots: Sendable {
     }
 
     private static let mark: UInt8 = 1
+    /// Before a package's name and version: a root that is known where the package's dependents are compiled.
+    static let packageMark = "of "
 
     package init(_ candidates: [(name: String, path: String?)]) {
         var roots: [Root] = []
@@ -70,6 +72,11 @@ package struct Roots: Sendable {
             }
         }
         self.spellings = spellings
+    }
+
+    /// The same and more.
+    package func adding(_ more: [(name: String, path: String?)]) -> Roots {
+        more.isEmpty ? self : Roots(roots.map { ($0.name, $0.path) } + more)
     }
 
     /// The roots of one call.
@@ -227,14 +234,30 @@ package struct Roots: Sendable {
         _ flavor: Flavor
     ) -> Spelling? {
         if index > 0, Self.isNamePart(text[index - 1]) {
-            // `-L/root/…` is a mention, `other/root/…` is none.
-            guard index > 1, text[index - 2] == UInt8(ascii: "-") else { return nil }
+            // `-L/root/…` is a mention, and so is one after a colour's `ESC[0m`; `other/root/…` is none.
+            guard index > 1, text[index - 2] == UInt8(ascii: "-") || Self.isColor(before: index, in: text) else {
+                return nil
+            }
         }
         return spellings[flavor]?.first { spelling in
             let end = index + spelling.bytes.count
             guard end <= text.count, end == text.count || !Self.isNamePart(text[end]) else { return false }
             return spelling.bytes.indices.allSatisfy { text[index + $0] == spelling.bytes[$0] }
         }
+    }
+
+    /// Whether an escape sequence for colours ends here: ESC, or its escape in JSON, then `[`, numbers and `m`.
+    private static func isColor(before index: Int, in text: UnsafeBufferPointer<UInt8>) -> Bool {
+        guard text[index - 1] == UInt8(ascii: "m") else { return false }
+        var start = index - 2
+        while start >= 0,
+            text[start] == UInt8(ascii: ";") || (UInt8(ascii: "0")...UInt8(ascii: "9")).contains(text[start])
+        {
+            start -= 1
+        }
+        guard start >= 1, text[start] == UInt8(ascii: "[") else { return false }
+        let escape = Array("\\u001b".utf8)
+        return text[start - 1] == 0x1B || text[..<start].suffix(escape.count).elementsEqual(escape)
     }
 
     private static func isNamePart(_ byte: UInt8) -> Bool {
@@ -264,12 +287,21 @@ package struct Roots: Sendable {
         return result
     }
 
+    /// Whether a text names packages, whose roots have to be added to expand it.
+    package static func namesPackages(_ text: [UInt8]) -> Bool {
+        let start = [mark] + packageMark.utf8
+        return text.indices.contains { text[$0] == mark && text[$0...].starts(with: start) }
+    }
+
     private func spelled(_ token: ArraySlice<UInt8>) -> [UInt8]? {
         let parts = token.split(separator: UInt8(ascii: ":"), maxSplits: 1)
         guard let name = parts.first,
-            let root = roots.first(where: { name.elementsEqual($0.name.utf8) }),
             let flavor = Flavor(rawValue: parts.count == 2 ? String(decoding: parts[1], as: UTF8.self) : "")
         else { return nil }
-        return flavor.escape(Array(root.path.utf8))
+        if let root = roots.first(where: { name.elementsEqual($0.name.utf8) }) {
+            return flavor.escape(Array(root.path.utf8))
+        }
+        // A package that can't be found here goes by its name, as in rustc's own message where it knows no better.
+        return name.starts(with: Self.packageMark.utf8) ? Array(name.dropFirst(Self.packageMark.utf8.count)) : nil
     }
 }

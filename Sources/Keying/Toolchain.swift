@@ -44,10 +44,8 @@ package struct Toolchain: Sendable {
         hasher.field(program)
         hasher.field(call.target ?? "")
         hasher.field(call.sysroot.map { Roots.absolute($0, in: currentFolder) } ?? "")
-        if isProxy {
-            hasher.field(currentFolder)
-            for name in ["RUSTUP_TOOLCHAIN", "RUSTUP_HOME", "HOME"] { hasher.field(environment.bytes(name) ?? []) }
-        }
+        let choice = isProxy ? RustupChoice(environment, currentFolder: currentFolder) : nil
+        choice?.add(to: &hasher)
         let path = store.path("toolchains", hasher.finish())
         if let bytes = try? Files.read(path) {
             if let record = try? Record(bytes) {
@@ -56,7 +54,7 @@ package struct Toolchain: Sendable {
                 store.drop(path)
             }
         }
-        let record = try make(program, isProxy, call, environment, currentFolder, store.memo)
+        let record = try make(program, choice, call, environment, currentFolder, store.memo)
         // Not kept: the next call finds out again.
         if (try? Files.makeFolder(Files.folder(of: path), mode: 0o700)) != nil {
             try? Files.replace(path, with: record.encoded)
@@ -66,7 +64,7 @@ package struct Toolchain: Sendable {
 
     /// rustup's proxies are links to `rustup`, or copies of it that stand beside it.
     private static func isRustupProxy(_ program: String) -> Bool {
-        let real = realPath(program) ?? program
+        let real = Files.realPath(program) ?? program
         if Files.name(of: real).hasPrefix("rustup") { return true }
         guard let own = FileStamp(of: real), let rustup = FileStamp(of: Files.folder(of: real) + "/rustup") else {
             return false
@@ -74,17 +72,11 @@ package struct Toolchain: Sendable {
         return own.inode == rustup.inode || own.size == rustup.size
     }
 
-    private static func realPath(_ path: String) -> String? {
-        guard let resolved = realpath(path, nil) else { return nil }
-        defer { free(resolved) }
-        return String(validatingCString: resolved)
-    }
-
     // MARK: Making a record
 
     private static func make(
         _ program: String,
-        _ isProxy: Bool,
+        _ choice: RustupChoice?,
         _ call: RustcCall,
         _ environment: Environment,
         _ currentFolder: String,
@@ -92,12 +84,15 @@ package struct Toolchain: Sendable {
     ) throws(Unidentified) -> Record {
         var witnesses = Witnesses()
         witnesses.add(program)
-        var sysroot = Files.folder(of: Files.folder(of: realPath(program) ?? program))
-        if isProxy { addRustupFiles(environment, currentFolder, &witnesses) }
-        if isProxy || driverLibraries(sysroot).isEmpty {
+        var sysroot = Files.folder(of: Files.folder(of: Files.realPath(program) ?? program))
+        for path in choice?.files ?? [] { witnesses.add(path) }
+        if choice != nil || driverLibraries(sysroot).isEmpty {
             sysroot = try ask(program, environment)
         }
-        let compiler = isProxy ? "\(sysroot)/bin/\(Files.name(of: program))" : program
+        guard !driverLibraries(sysroot).isEmpty else {
+            throw Unidentified(detail: "no librustc_driver in \(sysroot)/lib")
+        }
+        let compiler = choice != nil ? "\(sysroot)/bin/\(Files.name(of: program))" : program
         var files = [compiler]
         let rustc = "\(sysroot)/bin/rustc"
         if rustc != compiler, access(rustc, F_OK) == 0 { files.append(rustc) }
@@ -119,8 +114,8 @@ package struct Toolchain: Sendable {
         var hasher = FieldHasher()
         hasher.field("larder toolchain identity")
         for file in files {
-            guard let digest = digest(file, memo) else { throw Unidentified(detail: "can't read \(file)") }
-            witnesses.add(file)
+            guard let (digest, stamp) = digest(file, memo) else { throw Unidentified(detail: "can't read \(file)") }
+            witnesses.add(file, stamp)
             hasher.field(file.hasPrefix(sysroot) ? String(file.dropFirst(sysroot.count)) : Files.name(of: file))
             hasher.field(digest)
         }
@@ -150,7 +145,7 @@ package struct Toolchain: Sendable {
             })
         {
             for name in (try? Files.listNames(folder)) ?? []
-            where name.hasPrefix("librustc_driver") || (name.hasPrefix("libLLVM") && name.contains("rust")) {
+            where name.hasPrefix("librustc_driver") || name.hasPrefix("libLLVM") {
                 found.append("\(folder)/\(name)")
             }
         }
@@ -169,42 +164,30 @@ package struct Toolchain: Sendable {
         }
     }
 
-    private static func digest(_ path: String, _ memo: borrowing Memo) -> Digest? {
+    /// A file's digest, and its stamp when it had that.
+    private static func digest(_ path: String, _ memo: borrowing Memo) -> (Digest, FileStamp)? {
         guard let stamp = FileStamp(of: path) else { return nil }
-        if let digest = memo.digest(for: stamp) { return digest }
+        if let digest = memo.digest(for: stamp) { return (digest, stamp) }
         guard let file = try? Descriptor(opening: path, O_RDONLY),
             let (digest, read) = try? Digest.ofFile(file.number, path: path)
         else { return nil }
         if fileClockNow() &- read.latest > Memo.youth { memo.remember(digest, for: read) }
-        return digest
+        return (digest, read)
     }
 
-    /// What rustup reads to choose a toolchain: its settings, and a toolchain file in this folder or above.
-    /// Source: the rustup book, "Overrides".
-    private static func addRustupFiles(
-        _ environment: Environment,
-        _ currentFolder: String,
-        _ witnesses: inout Witnesses
-    ) {
-        if let home = environment.filled("RUSTUP_HOME") ?? environment.filled("HOME").map({ $0 + "/.rustup" }) {
-            witnesses.add(home + "/settings.toml")
-            witnesses.add(home + "/toolchains")
-        }
-        var folder = currentFolder
-        while true {
-            let base = folder == "/" ? "" : folder
-            witnesses.add(base + "/rust-toolchain")
-            witnesses.add(base + "/rust-toolchain.toml")
-            if folder == "/" || folder == "." { return }
-            folder = Files.folder(of: folder)
-        }
-    }
+    /// Set while a compiler is asked, or looked for further on in `PATH`: a copy of larder that is found there must not ask
+    /// the next copy, which would ask the first.
+    package static let guardVariable = "LARDER_LOOKED_UP"
 
     /// Asks a compiler for its sysroot.
     private static func ask(_ program: String, _ environment: Environment) throws(Unidentified) -> String {
+        guard environment.bytes(guardVariable) == nil else {
+            throw Unidentified(detail: "\(program) leads back to larder")
+        }
         let rustc = Files.folder(of: program) + "/rustc"
         let asked = access(rustc, X_OK) == 0 ? rustc : program
-        guard let run = try? Run(asked, [asked, "--print", "sysroot"], environment: nil),
+        let entries = environment.entries + [Array("\(guardVariable)=\(getpid())".utf8)]
+        guard let run = try? Run(asked, [asked, "--print", "sysroot"], environment: entries),
             let end = try? run.collect(), larder_exited(end.status) != 0, larder_exit_code(end.status) == 0,
             let line = String(validating: end.standardOutput, as: UTF8.self)?.split(separator: "\n").first,
             line.utf8.first == UInt8(ascii: "/")
@@ -217,9 +200,11 @@ package struct Toolchain: Sendable {
 struct Witnesses {
     var stamps: [(path: String, stamp: FileStamp?)] = []
 
-    mutating func add(_ path: String) {
+    mutating func add(_ path: String) { add(path, FileStamp(of: path)) }
+
+    mutating func add(_ path: String, _ stamp: FileStamp?) {
         guard !stamps.contains(where: { $0.path == path }) else { return }
-        stamps.append((path, FileStamp(of: path)))
+        stamps.append((path, stamp))
     }
 }
 

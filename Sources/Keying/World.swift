@@ -98,12 +98,18 @@ package struct World {
         return digest
     }
 
+    /// The folders of `PATH`, or those that stand in for it where it is unset. One that is no UTF-8 is left out.
+    package static func searchPath(_ environment: Environment) -> [String] {
+        /// Source: execvp(3), glibc.
+        let path = environment.bytes("PATH") ?? Array("/bin:/usr/bin".utf8)
+        return path.split(separator: UInt8(ascii: ":")).compactMap { String(validating: $0, as: UTF8.self) }
+    }
+
     /// The file that `name` means in `PATH`, as `execvp` would find it.
     package static func program(_ name: String, _ environment: Environment) -> String? {
         if name.utf8.contains(UInt8(ascii: "/")) { return name }
-        guard let path = environment["PATH"] else { return nil }
-        for folder in path.utf8.split(separator: UInt8(ascii: ":")) {
-            let candidate = "\(Substring(folder))/\(name)"
+        for folder in searchPath(environment) {
+            let candidate = "\(folder)/\(name)"
             if access(candidate, X_OK) == 0, FileStamp(of: candidate)?.kind == .file { return candidate }
         }
         return nil

@@ -80,6 +80,11 @@ static void saw_call(const void *caller, long number, const long *of, long resul
     case SYS_connect:
         saw_connect(caller, (const void *)of[1], (size_t)of[2], failed && errno != EINPROGRESS);
         break;
+#ifdef SYS_io_uring_setup
+    case SYS_io_uring_setup:
+        if (!failed) saw_plain(caller, LARDER_UNSEEN, "reads by io_uring");
+        break;
+#endif
     default: break;
     }
 }

@@ -80,6 +80,13 @@ package enum Files {
         return slash == path.utf8.startIndex ? "/" : String(path[..<slash])
     }
 
+    /// `path` with all links followed; `nil` if nothing is there.
+    package static func realPath(_ path: String) -> String? {
+        guard let resolved = realpath(path, nil) else { return nil }
+        defer { free(resolved) }
+        return String(validatingCString: resolved)
+    }
+
     /// The last part of `path`.
     package static func name(of path: String) -> String {
         guard let slash = path.utf8.lastIndex(of: UInt8(ascii: "/")) else { return path }

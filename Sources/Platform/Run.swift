@@ -95,9 +95,7 @@ package struct Run: ~Copyable {
             }
         }
         var status: Int32 = 0
-        let ended = retryingInterrupts { waitpid(pid, &status, 0) }
-        larder_forward_signals(0)
-        guard ended == pid else { throw SystemError("wait for", "process \(pid)") }
+        guard larder_wait(pid, &status) == pid else { throw SystemError("wait for", "process \(pid)") }
         return End(process: pid, status: status, standardOutput: kept[0], standardError: kept[1], isWhole: isWhole)
     }
 }

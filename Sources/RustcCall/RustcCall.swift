@@ -54,8 +54,6 @@ package struct RustcCall: Sendable {
     /// Whether diagnostics go out as JSON, one object a line, or as text for people.
     package private(set) var hasJSONDiagnostics = false
     package private(set) var hasColorChoice = false
-    /// Whether lints are silenced, as Cargo does for packages of a registry.
-    package private(set) var capsLints = false
 
     /// Reads a command line.
     ///
@@ -74,7 +72,10 @@ package struct RustcCall: Sendable {
             case "": inputs.append(value)
             case "help", "explain": isInformation = true
             case "version": kind = .query
-            case "print": prints.append(value)
+            case "print":
+                prints.append(value)
+                // "native (currently znver5)"
+                if value == "target-cpus" { usesNativeCPU = true }
             case "crate-name": crateName = value
             case "crate-type": crateTypes += Self.list(value)
             case "emit":
@@ -100,7 +101,6 @@ package struct RustcCall: Sendable {
             case "remap-path-prefix": remaps.append(value)
             case "error-format": hasJSONDiagnostics = value == "json"
             case "color": hasColorChoice = true
-            case "cap-lints": capsLints = value == "allow"
             case "codegen": readCodegen(value)
             case "unstable":
                 let (name, setting) = Self.split(value, at: UInt8(ascii: "="))

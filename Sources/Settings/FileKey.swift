@@ -58,6 +58,14 @@ package struct FileKey: Sendable {
             kind: .text
         ),
         FileKey(variable: "LARDER_REDIS_SENTINEL_MASTER", own: "redis.sentinel_master", sccache: nil, kind: .text),
+        FileKey(variable: "LARDER_REDIS_SENTINEL_USERNAME", own: "redis.sentinel_username", sccache: nil, kind: .text),
+        FileKey(
+            variable: "LARDER_REDIS_SENTINEL_PASSWORD",
+            own: "redis.sentinel_password",
+            sccache: nil,
+            kind: .text,
+            isSecret: true
+        ),
     ]
 
     private static let memcached: [FileKey] = [
@@ -68,6 +76,7 @@ package struct FileKey: Sendable {
         FileKey(variable: "SCCACHE_MEMCACHED_EXPIRATION", both: "memcached.expiration", kind: .number),
         FileKey(variable: "SCCACHE_MEMCACHED_KEY_PREFIX", both: "memcached.key_prefix", kind: .text),
         FileKey(variable: "SCCACHE_MEMCACHED_RW_MODE", both: "memcached.rw_mode", kind: .text),
+        FileKey(variable: "LARDER_MEMCACHED_LOGIN", own: "memcached.login", sccache: nil, kind: .text),
     ]
 
     init(variable: String, own: String?, sccache: String?, kind: Kind, isSecret: Bool = false) {
@@ -80,5 +89,19 @@ package struct FileKey: Sendable {
 
     private init(variable: String, both key: String, kind: Kind, isSecret: Bool = false) {
         self.init(variable: variable, own: key, sccache: "cache." + key, kind: kind, isSecret: isSecret)
+    }
+
+    /// Servers' URLs as they may be shown. A password may hold any character, so everything up to the last @ goes, even
+    /// if that takes servers of a list with it, and so does what follows `pass=`.
+    package static func withoutLogin(_ text: String) -> String {
+        var shown = text
+        if let at = text.lastIndex(of: "@") {
+            let start = text.utf8.firstIndex(of: UInt8(ascii: ":")).map { text[..<$0] } ?? ""
+            let hasScheme = text.dropFirst(start.count).hasPrefix("://")
+            shown = (hasScheme ? start + "://" : "") + "***" + text[at...]
+        }
+        let parts = shown.split(separator: "?", maxSplits: 1)
+        guard parts.count == 2, parts[1].hasPrefix("pass=") || parts[1].contains("&pass=") else { return shown }
+        return parts[0] + "?***"
     }
 }

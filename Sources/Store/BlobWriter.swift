@@ -40,6 +40,8 @@ package struct BlobWriter: ~Copyable {
     }
 
     /// Puts the blob in place, if it is what it was to be.
+    ///
+    /// - Throws: with the code `EBADMSG` if it is not.
     package consuming func finish(in store: borrowing Store) throws(SystemError) {
         guard written == size, hasher.finish() == digest else { throw SystemError("keep", blob, EBADMSG) }
         guard rename(temporary, blob) == 0 else { throw SystemError("rename to", blob) }

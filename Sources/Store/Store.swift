@@ -111,7 +111,7 @@ package struct Store: ~Copyable {
     private static let useGrain: Int64 = 60_000_000_000
 
     private func markUsed(_ path: String) {
-        guard let stamp = FileStamp(of: path), fileClockNow() - stamp.modified > Self.useGrain else { return }
+        guard let stamp = FileStamp(of: path), fileClockNow() &- stamp.modified > Self.useGrain else { return }
         utimensat(AT_FDCWD, path, nil, 0)
     }
 
@@ -196,9 +196,10 @@ package struct Store: ~Copyable {
             throw .lost
         }
         let temporary = Files.temporaryName(beside: path)
+        let copied: FileStamp
         do throws(SystemError) {
             // The user's umask applies, as it does to rustc's files.
-            let copied = try Files.copy(
+            copied = try Files.copy(
                 from: source.number,
                 size: size,
                 to: temporary,
@@ -210,8 +211,10 @@ package struct Store: ~Copyable {
             unlink(temporary)
             throw .target(error)
         }
-        // After the rename, which changes the stamp.
-        if let written = FileStamp(of: path) { rememberWritten(digest, written) }
+        // After the rename, which changes the stamp. Another process may have put its own file there meanwhile.
+        if let written = FileStamp(of: path), written.inode == copied.inode, written.device == copied.device {
+            rememberWritten(digest, written)
+        }
     }
 
     /// Salt of memo entries that say "larder wrote this file itself, or saw the compile end that wrote it": nobody is

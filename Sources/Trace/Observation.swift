@@ -232,7 +232,9 @@ package struct Observation: Sendable {
     }
 
     /// Variables that rustc, its libraries and LLVM ask for in every compile and that the unit key holds where they matter.
-    private static let compilerVariables: Set<String> = [
+    ///
+    /// `env!` may ask for them, too: dep-info says so where it is written.
+    package static let compilerVariables: Set<String> = [
         "RUSTC_BOOTSTRAP", "RUSTC_LOG", "RUSTC_LOG_COLOR", "RUSTC_ICE", "RUSTC_COLOR", "CARGO", "PATH", "HOME",
         "RUST_TARGET_PATH", "RUSTC_OVERRIDE_VERSION_STRING", "RUSTC_FORCE_RUSTC_VERSION", "SYSROOT",
         "CARGO_PRIMARY_PACKAGE",

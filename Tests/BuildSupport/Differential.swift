@@ -183,7 +183,7 @@ package final class Differential {
 package enum Normal {
     package static func lines(_ text: String) -> [String] {
         text.replacingOccurrences(of: Places.larder + " ", with: "")
-            .replacing(/\b(in|finished in) \d+\.\d+s/) { "\($0.output.1) …s" }
+            .replacing(/\b(in|finished in) (\d+\.\d+s|\d+m \d+s)/) { "\($0.output.1) …s" }
             // A panic names its thread by a number of the system's.
             .replacing(/thread '([^']*)' \(\d+\)/) { "thread '\($0.output.1)'" }
             // A folder for one link, named at random.
@@ -198,7 +198,7 @@ package enum Normal {
 extension Normal {
     /// Lines of crates that were built at once: which of two said something first says nothing. Cargo names a package
     /// once, by the unit that came first: checked or compiled, where it has both.
-    static func sorted(_ lines: [String]) -> [String] {
+    package static func sorted(_ lines: [String]) -> [String] {
         lines.map { line in
             line.replacing(/(generated \d+ warnings?) \(.*/) { "\($0.output.1) …" }
                 .replacing(#/^    Checking /#, with: "   Compiling ")

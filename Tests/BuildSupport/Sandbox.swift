@@ -91,6 +91,9 @@ package final class Sandbox: Sendable {
             "PATH": "\(toolchain.binaries):/usr/local/bin:/usr/bin:/bin",
             "HOME": home,
             "CARGO_HOME": home + "/.cargo",
+            // As rustup sets it for Cargo, and where it lives: the same in every checkout and home.
+            "RUSTUP_TOOLCHAIN": "counting",
+            "RUSTUP_HOME": folder + "/rustup",
             "CARGO_INCREMENTAL": "0",
             "CARGO_TERM_COLOR": "never",
             "CARGO_NET_OFFLINE": "true",

@@ -198,6 +198,13 @@ import Testing
         #expect(good.code == 0)
         #expect(good.out.contains("environment: LARDER_CACHE_SIZE"))
         #expect(!good.out.contains("geheim"))
+        for url in ["redis+unix:///x?user=u&pass=geheim", "redis://u:ge@heim@host:1", "geheim@host"] {
+            for variable in ["LARDER_REDIS", "SCCACHE_REDIS_ENDPOINT", "LARDER_REDIS_CLUSTER_ENDPOINTS"] {
+                let shown = try scratch.larder(["config"], [variable: url])
+                #expect(shown.out.contains(variable))
+                #expect(!shown.out.contains("geheim") && !shown.out.contains("heim@host"), "\(shown.out)")
+            }
+        }
         let json = try scratch.larder(["config", "--json"])
         #expect(!json.out.contains("geheim"))
         #expect(try JSONSerialization.jsonObject(with: Data(json.out.utf8)) is [String: Any])

@@ -254,12 +254,6 @@ import Testing
         #expect(reader.statistics().requests == 0)
     }
 
-    @Test func `every reason of a miss has an explanation`() {
-        for reason in ["new-unit", "damaged-entry", "evicted", "restore-failed", "file-changed", "forced"] {
-            #expect(LarderReport.missExplanations[reason] != nil)
-        }
-    }
-
     @Test func `sizes and times are written as a person reads them`() {
         #expect(Sizes.text(0) == "0 B")
         #expect(Sizes.text(1023) == "1023 B")

@@ -145,7 +145,7 @@ final class Office: Sendable {
             settings: settings,
             remote: RemoteVariables(environment, settings),
             environment: environment,
-            mindsDeath: starts
+            mindsFailures: starts
         )
     }
 

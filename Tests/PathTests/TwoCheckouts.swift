@@ -36,6 +36,17 @@ struct TwoCheckouts {
         )
     }
 
+    /// The demo's and the benchmark's.
+    static let programFolder = Places.package + "/demo/program"
+
+    static let program = Result {
+        try TwoCheckouts(
+            Project(folder: programFolder),
+            command: ["build"],
+            changed: ("src/main.rs", "\n// A line more.\n")
+        )
+    }
+
     /// - Parameters:
     ///   - changed: a file and what is appended to it.
     init(_ source: Project, command: [String], changed: (file: String, text: String)) throws {

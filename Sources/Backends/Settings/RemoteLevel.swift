@@ -86,27 +86,4 @@ package struct RemoteLevel: Sendable, Hashable {
         if isReadOnly { parts.append("read only") }
         return parts.joined(separator: ", ")
     }
-
-    /// All that makes two levels different, secrets included, in a fixed order. Never shown: hashed only.
-    var identity: [String] {
-        func login(_ credentials: Credentials?) -> [String] {
-            guard let credentials else { return ["no login"] }
-            return ["login", credentials.username ?? "", credentials.password.value]
-        }
-        func endpoint(_ endpoint: RedisEndpoint) -> [String] {
-            [endpoint.name, String(endpoint.database)] + login(endpoint.credentials)
-        }
-        let fields: [String] =
-            switch place {
-            case .redis(let single): ["redis"] + endpoint(single)
-            case .redisCluster(let endpoints): ["cluster"] + endpoints.flatMap(endpoint)
-            case .redisSentinel(let sentinels, let master, let server):
-                ["sentinel", master] + endpoint(server) + sentinels.flatMap(endpoint)
-            case .memcached(let servers): ["memcached"] + servers.flatMap { [$0.name, String($0.weight)] }
-            }
-        return fields + [
-            keyPrefix, timeToLive.map { String($0.components.seconds) } ?? "no limit", isReadOnly ? "ro" : "rw",
-            redis.authorityFile ?? "", memcached.loginMethod.rawValue,
-        ] + login(memcached.credentials)
-    }
 }

@@ -9,8 +9,6 @@ package struct RemoteSettings: Sendable {
     package private(set) var levels: [RemoteLevel] = []
     /// What is wrong or unusual. A level with an error is left out: no cache is better than a wrong one.
     package private(set) var problems: [SettingsProblem] = []
-    /// Where each setting came from, for `larder config`.
-    package private(set) var values: [SettingValue] = []
 
     package init(environment: [String: String]) {
         var reader = SettingsReader(environment: environment)
@@ -18,26 +16,6 @@ package struct RemoteSettings: Sendable {
         let memcached = reader.memcachedLevel()
         levels = reader.chain(redis: redis, memcached: memcached)
         problems = reader.problems
-        values = reader.values
-    }
-
-    /// A name for these settings, the same for the same ones. It tells nothing about passwords.
-    package var fingerprint: String {
-        var bytes: [UInt8] = []
-        for level in levels {
-            // Lengths first, or two lists of fields could run together into the same bytes.
-            for field in level.identity {
-                bytes += Array("\(field.utf8.count):".utf8) + Array(field.utf8)
-            }
-            bytes.append(UInt8(ascii: ";"))
-        }
-        // 128 bits: it names a socket, and no two settings of one user will ever meet.
-        return Checksum.hexadecimal(Checksum.of(bytes).prefix(16))
-    }
-
-    /// The levels for people, one line each, without secrets.
-    package var redacted: String {
-        levels.map { "\($0.name): \($0.redacted)" }.joined(separator: "\n")
     }
 }
 
@@ -59,10 +37,4 @@ package struct SettingsProblem: Sendable, Hashable, CustomStringConvertible {
     package var description: String {
         "\(severity.rawValue): \(variables.joined(separator: ", ")): \(message). \(advice)"
     }
-}
-
-/// A setting as it was found; a password shows as `***`.
-package struct SettingValue: Sendable, Hashable {
-    package var variable: String
-    package var value: String
 }

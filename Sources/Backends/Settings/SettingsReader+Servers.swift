@@ -51,7 +51,7 @@ extension SettingsReader {
 
     /// The old form, which has everything in the URL.
     private mutating func legacyLevel(_ place: Setting, database: UInt64) throws(BackendError) -> RemoteLevel {
-        let others = [single("REDIS_USERNAME"), single("REDIS_PASSWORD", isSecret: true)].compactMap { $0 }
+        let others = [single("REDIS_USERNAME"), single("REDIS_PASSWORD")].compactMap { $0 }
         if !others.isEmpty || database != 0 {
             throw BackendError(
                 .invalidSettings,
@@ -99,7 +99,7 @@ extension SettingsReader {
         // The name in Redis' own sample configuration.
         let master = own("REDIS_SENTINEL_MASTER")?.text ?? "mymaster"
         let user = own("REDIS_SENTINEL_USERNAME")?.text
-        let password = own("REDIS_SENTINEL_PASSWORD", isSecret: true)?.text
+        let password = own("REDIS_SENTINEL_PASSWORD")?.text
         var server = RedisEndpoint(address: .tcp(host: master, port: RedisEndpoint.defaultPort))
         server.security = sentinels.first?.security ?? .plain
         server.database = Int(database)

@@ -8,7 +8,6 @@ struct SettingsReader {
 
     let environment: [String: String]
     private(set) var problems: [SettingsProblem] = []
-    private(set) var values: [SettingValue] = []
 
     init(environment: [String: String]) {
         self.environment = environment
@@ -17,39 +16,26 @@ struct SettingsReader {
     // MARK: Variables
 
     /// Those of a group of variables that are set: larder's, if it has any, else sccache's.
-    mutating func group(_ names: String..., isSecret: Bool = false) -> [String: Setting] {
+    func group(_ names: String...) -> [String: Setting] {
         let isLarders = names.contains { environment["LARDER_" + $0] != nil }
         var found: [String: Setting] = [:]
         for name in names {
             let variable = (isLarders ? "LARDER_" : "SCCACHE_") + name
             guard let text = environment[variable], !text.isEmpty else { continue }
             found[name] = Setting(variable: variable, text: text)
-            values.append(SettingValue(variable: variable, value: isSecret ? "***" : Self.withoutLogin(text)))
         }
         return found
     }
 
     /// One variable, larder's or sccache's.
-    mutating func single(_ name: String, isSecret: Bool = false) -> Setting? {
-        group(name, isSecret: isSecret)[name]
+    func single(_ name: String) -> Setting? {
+        group(name)[name]
     }
 
     /// A variable of larder's alone.
-    mutating func own(_ name: String, isSecret: Bool = false) -> Setting? {
+    func own(_ name: String) -> Setting? {
         guard environment["LARDER_" + name] != nil else { return nil }
-        return single(name, isSecret: isSecret)
-    }
-
-    /// URLs as they may be shown. A password may hold any character, so everything up to the last @ goes, even if that
-    /// takes servers of a list with it.
-    private static func withoutLogin(_ text: String) -> String {
-        var shown = text
-        if let at = text.lastIndex(of: "@") {
-            let scheme = text.firstRange(of: "://").map { text[..<$0.upperBound] } ?? ""
-            shown = scheme + "***" + text[at...]
-        }
-        if let query = shown.firstRange(of: "pass=") { shown = shown[..<query.upperBound] + "***" }
-        return shown
+        return single(name)
     }
 
     // MARK: Problems
@@ -105,7 +91,7 @@ struct SettingsReader {
     /// A login out of two variables, or the one in the URL.
     mutating func credentials(user: String, password: String, inURL: Credentials?) -> Credentials? {
         let name = single(user)
-        let word = single(password, isSecret: true)
+        let word = single(password)
         if let word { return Credentials(username: name?.text ?? inURL?.username, password: Secret(word.text)) }
         if let name, inURL == nil {
             warn([name], "a user without a password logs in nowhere", "Set …\(password) too.")

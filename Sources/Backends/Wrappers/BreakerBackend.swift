@@ -93,6 +93,13 @@ package final class BreakerBackend: Backend {
         base.close()
     }
 
+    /// Ends the pause: the next call starts a trial. For somebody who waits, or knows that the server is back.
+    package func endPause() {
+        record.update { record in
+            if case .open(let reason, _) = record.state { record.state = .open(reason, until: now()) }
+        }
+    }
+
     private func guarded<Result>(_ call: () throws(BackendError) -> Result) throws(BackendError) -> Result {
         if let refusal = refusal() { throw refusal }
         let start = now()

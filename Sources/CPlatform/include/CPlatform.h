@@ -27,6 +27,9 @@ void larder_forward_signals(int pid);
 /* Ends this process the way a child with wait status `status` ended: same exit code, or the same signal. */
 void larder_exit_like(int status) __attribute__((noreturn));
 
+/* Waits for the end of a child to which signals are forwarded, and stops forwarding. Gives its pid, or -1 and errno. */
+int larder_wait(int pid, int *status);
+
 int larder_exited(int status);
 int larder_exit_code(int status);
 int larder_term_signal(int status);

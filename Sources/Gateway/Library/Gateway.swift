@@ -31,8 +31,9 @@ final class Gateway: Sendable {
         var problems = asked.problems.map(\.description)
         var rules = BreakerBackend.Rules()
         timeout = .milliseconds(settings.remoteTimeout)
-        // Levels that hang one after the other share what a build may lose.
-        rules.lostTime = timeout / max(1, asked.levels.count)
+        // Levels that hang one after the other share what a build may lose. One such wait is enough to open a breaker, though
+        // some of the time is gone before it starts its clock.
+        rules.lostTime = timeout / max(1, asked.levels.count) * 8 / 10
         var levels: [Level] = []
         for level in asked.levels {
             do { levels.append(try Level(level, breaker: rules)) } catch { problems.append("\(level.name): \(error)") }
@@ -133,11 +134,12 @@ final class Gateway: Sendable {
         }
     }
 
-    /// What came can't be used. Where the server is at fault, the entry goes, so that the next compile's takes its place.
+    /// What came can't be used. Where it is damaged it goes from the server, so that the next compile's takes its place; a
+    /// full disk here is no reason to take it from everybody else.
     private func refuse(_ error: any Error, _ level: Level, _ name: String) {
         log.write("\(level.name) \(name): \(error)")
-        level.noteDamage(name, "\(error)")
-        guard error is Bundle.Refused else { return }
+        guard (error as? Bundle.Refused)?.fault == .bundle else { return level.noteUnused("\(name): \(error)") }
+        level.noteDamage("\(name): \(error)")
         try? level.backend.remove(name, deadline: .after(timeout))
     }
 }

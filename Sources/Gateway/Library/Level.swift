@@ -68,13 +68,18 @@ final class Level: Sendable {
     }
 
     /// A value that came and was not what it should be.
-    func noteDamage(_ key: String, _ reason: String) {
+    func noteDamage(_ reason: String) { noteUseless("damaged", reason) }
+
+    /// A value that came and could not be used here.
+    func noteUnused(_ reason: String) { noteUseless("unused", reason) }
+
+    private func noteUseless(_ code: String, _ reason: String) {
         counts.update { counts in
             counts.hits -= 1
             counts.misses += 1
             counts.errors += 1
-            counts.errorsByCode["damaged", default: 0] += 1
-            counts.lastError = "\(key): \(reason)"
+            counts.errorsByCode[code, default: 0] += 1
+            counts.lastError = reason
         }
     }
 

@@ -69,6 +69,9 @@ final class Publisher: Sendable {
     private static let patience = Duration.seconds(20)
     /// Between two tries of what failed; as long as the breaker's pause.
     private static let retryPause = Duration.seconds(30)
+    /// The same while somebody waits for it, and how long that one waits where nothing goes out.
+    private static let flushPause = Duration.seconds(1)
+    private static let flushPatience = Duration.seconds(10)
 
     init(_ place: GatewayPlace, _ levels: [Level], compression: Int, log: GatewayLog) {
         self.place = place
@@ -108,24 +111,39 @@ final class Publisher: Sendable {
         scan()
     }
 
-    /// Publishes all there is, and waits for it until the deadline.
+    /// Publishes all there is, and tries again what fails, until the deadline or until that has been in vain for a while.
     ///
     /// - Parameter all: put everything into the outbox that the local cache holds.
     func flush(all: Bool, deadline: Deadline, onWait: () -> Void) -> State {
         if all { enqueueAll() }
         retry()
+        var published = now.published
+        var giveUp = Deadline.after(Self.flushPatience)
+        var nextTry = Deadline.after(Self.flushPause)
         while !deadline.hasPassed {
-            let isDone = state.wait(until: deadline.atMost(.milliseconds(300))) { $0.isDone ? true : nil }
+            let isDone = state.wait(until: deadline.atMost(.milliseconds(300))) { $0.left == 0 ? true : nil }
             if isDone == true { break }
+            let state = now
+            if state.published != published || !state.isDone {
+                published = state.published
+                giveUp = .after(Self.flushPatience)
+            } else if giveUp.hasPassed || levels.isEmpty {
+                break
+            }
+            if nextTry.hasPassed {
+                for level in levels { level.backend.endPause() }
+                retry()
+                nextTry = .after(Self.flushPause)
+            }
             onWait()
         }
         return now
     }
 
     private func enqueueAll() {
+        guard let store = try? Store(in: place.cache) else { return }
         Store.forEach("manifests", in: place.cache) { file in
-            guard let unit = file.digest, let bytes = try? Files.read(file.path),
-                let manifest = try? Manifest(bytes), let store = try? Store(in: place.cache)
+            guard let unit = file.digest, let bytes = try? Files.read(file.path), let manifest = try? Manifest(bytes)
             else { return }
             // The oldest first, so that the newest ends up in front on the server, too.
             for entry in manifest.entries.reversed() where store.hasResult(entry.result) {
@@ -184,9 +202,9 @@ final class Publisher: Sendable {
             else { return .dropped("\(item.result) is no longer in the local cache") }
             entry = found
             bundle = try Bundle.encode(outcome, id: item.result, from: store, level: compression)
-        } catch let error as SystemError {
-            return .failed("\(error)")
         } catch {
+            // A full disk or a lack of descriptors passes; what can't be packed never can.
+            guard let refused = error as? Bundle.Refused, refused.fault == .bundle else { return .failed("\(error)") }
             log.write("not published: \(item.result): \(error)")
             return .dropped("\(error)")
         }

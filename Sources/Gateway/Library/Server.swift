@@ -47,7 +47,8 @@ final class Server: Sendable {
             usleep(25_000)
         }
         let socket = try listen()
-        unlink(place.deathMark)
+        unlink(place.silenceMark)
+        unlink(place.unreadyMark)
         gateway.start()
         let own = FileStamp(of: place.socket)?.inode
         while goesOn(own) {

@@ -32,6 +32,9 @@ package struct FlushCommand: ParsableCommand {
         guard let report else { throw Failure("the gateway gave no answer") }
         guard report.queue > 0 else {
             print("Nothing is waiting to be published.")
+            if report.dropped > 0 {
+                print("\(report.dropped) results were given up since the gateway started: \(report.publishError)")
+            }
             return
         }
         throw Failure("\(report.queue) results could not be published; they stay queued. \(report.publishError)")

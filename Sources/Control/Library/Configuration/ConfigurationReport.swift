@@ -32,7 +32,7 @@ package struct ConfigurationReport {
             others.append(
                 Other(
                     name: key.own ?? key.variable,
-                    shown: key.isSecret ? Self.hidden : Self.withoutLogin(given.text),
+                    shown: key.isSecret ? Self.hidden : FileKey.withoutLogin(given.text),
                     origin: given.origin
                 )
             )
@@ -43,18 +43,12 @@ package struct ConfigurationReport {
             others.append(
                 Other(
                     name: variable,
-                    shown: isSecret ? Self.hidden : Self.withoutLogin(text),
+                    shown: isSecret ? Self.hidden : FileKey.withoutLogin(text),
                     origin: .variable(variable)
                 )
             )
         }
         return others
-    }
-
-    /// A URL as it may be shown: a password may hold any character, so all before the last @ goes.
-    private static func withoutLogin(_ text: String) -> String {
-        guard let at = text.lastIndex(of: "@") else { return text }
-        return "***" + text[at...]
     }
 
     package var text: String {

@@ -8,9 +8,7 @@ package struct Installation: Sendable {
 
     /// The installation that the running program is part of; `nil` if `/proc` can't be read.
     package init?() {
-        guard let resolved = realpath("/proc/self/exe", nil) else { return nil }
-        defer { free(resolved) }
-        guard let program = String(validatingCString: resolved) else { return nil }
+        guard let program = Files.realPath("/proc/self/exe") else { return nil }
         self.init(program: program)
     }
 

@@ -1,4 +1,5 @@
 internal import RustcCall
+internal import Store
 
 /// Why units of a build were compiled: each miss with its reason, followed up to what changed first.
 package struct Explanation {
@@ -98,7 +99,7 @@ package struct Explanation {
     }
 
     package static func reason(_ event: LoggedEvent) -> String {
-        let explanation = LarderReport.missExplanations[event.reason] ?? event.reason
+        let explanation = MissReason(rawValue: event.reason)?.explanation ?? event.reason
         return event.detail.isEmpty ? explanation : "\(explanation): \(event.detail)"
     }
 

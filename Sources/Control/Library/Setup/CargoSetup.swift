@@ -37,12 +37,14 @@ package struct CargoSetup: Sendable {
     ///   - file: Cargo's file as it is named, there or not.
     ///   - stateFolder: where larder keeps its records.
     package init(file: String, stateFolder: String) throws(Failure) {
-        if let resolved = Self.realPath(file) {
+        if let resolved = Files.realPath(file) {
             path = resolved
         } else {
             var info = stat()
             if lstat(file, &info) == 0 { throw Failure("\(file) is a link to nothing: remove it or mend it") }
-            path = (Self.realPath(Files.folder(of: file)) ?? Files.folder(of: file)) + "/" + Files.name(of: file)
+            let folder = Files.folder(of: file)
+            // By its full path also where the folder is yet to come: the record is found by it again.
+            path = "\(Files.realPath(folder) ?? Self.absolute(folder))/\(Files.name(of: file))"
         }
         recordPath = "\(stateFolder)/setup-\(Digest(of: path.utf8).hex.prefix(16)).json"
     }
@@ -53,10 +55,9 @@ package struct CargoSetup: Sendable {
         return FileStamp(of: legacy)?.kind == .file ? legacy : legacy + ".toml"
     }
 
-    private static func realPath(_ path: String) -> String? {
-        guard let resolved = realpath(path, nil) else { return nil }
-        defer { free(resolved) }
-        return String(validatingCString: resolved)
+    private static func absolute(_ folder: String) -> String {
+        guard folder.utf8.first != UInt8(ascii: "/"), let current = Files.realPath(".") else { return folder }
+        return folder == "." ? current : "\(current)/\(folder)"
     }
 
     // MARK: Plans

@@ -39,7 +39,7 @@ struct SharedCacheAccess {
             settings: session.settings,
             remote: remote,
             environment: session.environment,
-            mindsDeath: false
+            mindsFailures: false
         )
         guard client.connect() else {
             if mayStart { throw Failure("no gateway to the shared cache: \(client.failure ?? "it does not answer")") }

@@ -1,4 +1,5 @@
 internal import RustcCall
+internal import Store
 
 /// The statistics in larder's own terms.
 package struct LarderReport {
@@ -91,7 +92,7 @@ package struct LarderReport {
         summary.add("Stored", Sizes.text(UInt64(clamping: statistics.bytesStored)))
         if statistics.damaged > 0 { summary.add("Damaged files", "\(statistics.damaged), taken away") }
         if statistics.damagedLines > 0 { summary.add("Damaged log lines", "\(statistics.damagedLines)") }
-        return summary.text + section("Why compiled", statistics.missed) { Self.missExplanations[$0] }
+        return summary.text + section("Why compiled", statistics.missed) { MissReason(rawValue: $0)?.explanation }
             + section("Why not stored", statistics.unstored) { Uncached(rawValue: $0)?.explanation }
             + section("Why passed on", statistics.passed) { Uncached(rawValue: $0)?.explanation }
             + typesTable + "\n" + cacheLines
@@ -123,20 +124,4 @@ package struct LarderReport {
         table.add("Size", "\(size) of \(Sizes.text(state.limit))")
         return table.text
     }
-
-    /// What a person reads about a miss.
-    package static let missExplanations: [String: String] = [
-        "new-unit": "nothing is stored for it: never compiled like this before, or trimmed away",
-        "damaged-entry": "the stored entry was damaged and has been taken away",
-        "evicted": "the stored result has been trimmed away",
-        "restore-failed": "the outputs could not be put in place",
-        "file-changed": "a file that the compile reads has changed",
-        "file-appeared": "a file is there now that the compile looked for in vain",
-        "path-changed": "a path that the compile looked at is now of another kind, or gone",
-        "folder-changed": "a folder that the compile lists has other entries",
-        "variable-changed": "an environment variable that the compile reads has changed",
-        "program-changed": "a program that the compile runs has changed",
-        "current-folder-changed": "the compile reads its current folder, which is another one",
-        "forced": "a new compile was asked for (LARDER_RECACHE)",
-    ]
 }
