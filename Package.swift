@@ -144,6 +144,7 @@ let package = Package(
             exclude: ["Programs"],
             swiftSettings: settings
         ),
+        .testTarget(name: "RustcCallTests", dependencies: ["RustcCall"], swiftSettings: settings),
         .testTarget(
             name: "StoreTests",
             dependencies: ["Digest", "Platform", "Store"],

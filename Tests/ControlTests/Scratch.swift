@@ -60,18 +60,17 @@ final class Scratch: Sendable {
             "HOME": path, "XDG_RUNTIME_DIR": path, "PATH": ProcessInfo.processInfo.environment["PATH"] ?? "",
         ].merging(values) { $1 }
         process.currentDirectoryURL = URL(fileURLWithPath: path)
-        let out = Pipe()
-        let err = Pipe()
+        // Files: what another test starts meanwhile would inherit a pipe and hold it open.
+        let paths = ["out", "err"].map { "\(NSTemporaryDirectory())larder-\(UUID().uuidString).\($0)" }
+        defer { paths.forEach { unlink($0) } }
+        for path in paths { _ = FileManager.default.createFile(atPath: path, contents: nil) }
         process.standardInput = FileHandle.nullDevice
-        process.standardOutput = out
-        process.standardError = err
+        process.standardOutput = try FileHandle(forWritingTo: URL(fileURLWithPath: paths[0]))
+        process.standardError = try FileHandle(forWritingTo: URL(fileURLWithPath: paths[1]))
         try process.run()
-        let output = out.fileHandleForReading.readDataToEndOfFile()
-        let errors = err.fileHandleForReading.readDataToEndOfFile()
         process.waitUntilExit()
-        return (
-            process.terminationStatus, String(decoding: output, as: UTF8.self), String(decoding: errors, as: UTF8.self)
-        )
+        let texts = try paths.map { String(decoding: try Data(contentsOf: URL(fileURLWithPath: $0)), as: UTF8.self) }
+        return (process.terminationStatus, texts[0], texts[1])
     }
 
     /// `larderctl`, beside the test program in the build folder.

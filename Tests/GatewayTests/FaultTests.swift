@@ -9,8 +9,6 @@ import Testing
 /// accepted for publishing is lost.
 @Suite("Faults of the shared cache", .serialized)
 struct FaultTests {
-    /// What a whole build may lose to servers that are dead or hang. Seconds.
-    private static let mostLost = 3.0
 
     private func redis(_ port: UInt16) -> [String: String] { ["SCCACHE_REDIS_ENDPOINT": "redis://127.0.0.1:\(port)"] }
 
@@ -18,11 +16,14 @@ struct FaultTests {
     @discardableResult
     private func build(_ office: Office) throws -> Office.Outcome {
         let built = try office.build()
-        #expect(built.waited < Self.mostLost, "\(built.events.map(\.phases))")
+        // One call may wait for a server, or the gateway, that hangs: two seconds. All others are short. So it is 3 s in all,
+        // where nothing else keeps the machine busy.
+        #expect(built.waits.count { $0 > 1 } <= 1, "\(built.events.map(\.phases))")
+        #expect(built.waits.dropLast().reduce(0, +) < 3, "\(built.events.map(\.phases))")
         return built
     }
 
-    @Test func `no server at all, or another port`() throws {
+    @Test func `27: no server at all, or another port`() throws {
         let office = try Office(redis(try Loopback.freePorts(1)[0]))
         #expect(try build(office).hits("redis") == 0)
         let status = try #require(try office.status())
@@ -45,7 +46,7 @@ struct FaultTests {
         #expect(built.count("hit") == built.events.count)
     }
 
-    @Test func `a server that hangs before and during a build`() throws {
+    @Test func `33: a server that hangs before and during a build adds no seconds to every call`() throws {
         let server = try RedisServer()
         let office = try Office(redis(server.port))
         try build(office)
@@ -107,6 +108,88 @@ struct FaultTests {
         #expect(built.count("hit") == built.events.count)
     }
 
+    @Test func `a memcached that is away, hangs or is killed within a build`() throws {
+        let server = try MemcachedProcess()
+        let office = try Office(["SCCACHE_MEMCACHED": "127.0.0.1:\(server.port)"], Office.large)
+        try office.build()
+        try office.flush()
+        for fault in ["hangs", "is killed", "is away"] {
+            try office.wipe()
+            let trouble = Thread {
+                usleep(300_000)
+                if fault == "hangs" { server.process.pause() } else { server.stop() }
+            }
+            trouble.start()
+            // The build checks its program.
+            let built = try office.build()
+            #expect(built.waits.count { $0 > 1 } <= 1, "\(fault): \(built.events.map(\.phases))")
+            while !trouble.isFinished { usleep(5000) }
+            if fault == "hangs" { server.process.resume() }
+        }
+        try server.restart()
+        try office.larder("--stop-server").succeeded()
+        try office.flush()
+        #expect(office.waiting == 0)
+    }
+
+    @Test func `a full disk here takes nothing from the server`() throws {
+        let server = try RedisServer()
+        let office = try Office(redis(server.port), Office.large)
+        try build(office)
+        try office.flush()
+        try office.larder("--stop-server").succeeded()
+        let size = try server.command("DBSIZE")
+        // A cache of its own on a small file system, in a mount namespace in which the gateway is, too.
+        let cache = office.box.folder + "/small"
+        try FileManager.default.createDirectory(atPath: cache, withIntermediateDirectories: true)
+        office.project.remove("target")
+        let script = """
+            mount -t tmpfs -o size=4800k,mode=700 tmpfs "$LARDER_DIR" || exit 99
+            \(office.box.toolchain.cargo) build || exit 98
+            \(Places.larder) --stop-server
+            """
+        var variables = office.variables.mapValues { Optional($0) }
+        variables["LARDER_DIR"] = cache
+        let built = try office.box.start(
+            "/usr/bin/unshare",
+            ["-rm", "/bin/sh", "-c", script],
+            in: office.project.folder,
+            variables
+        ).wait()
+        #expect(built.code == 0, "\(built.errors)")
+        #expect(try server.command("DBSIZE") == size)
+        try office.wipe()
+        let again = try build(office)
+        #expect(again.count("hit") == again.events.count)
+    }
+
+    @Test func `35: another user's process gets no answer, even where it can reach the socket`() throws {
+        let server = try RedisServer()
+        let office = try Office(redis(server.port))
+        try office.larder("--start-server").succeeded()
+        var folder = office.place.folder
+        while folder != "/" {
+            chmod(folder, 0o755)
+            folder = (folder as NSString).deletingLastPathComponent
+        }
+        chmod(office.place.socket, 0o777)
+        defer { chmod(office.place.folder, 0o700) }
+        // Connects, asks for the status, says how many bytes come back. Source of the frame: `Frame`.
+        let script = """
+            import socket, sys
+            s = socket.socket(socket.AF_UNIX)
+            s.connect(sys.argv[1])
+            try:
+                s.sendall(bytes([2, 0, 0, 0, 1, 5]))
+                print("got", len(s.recv(100)))
+            except OSError:
+                print("got 0")
+            """
+        let arguments = ["python3", "-c", script, office.place.socket]
+        #expect(try run(arguments) != "got 0\n")
+        #expect(try run(["setpriv", "--reuid", "65534", "--clear-groups"] + arguments) == "got 0\n")
+    }
+
     @Test func `a server that comes back empty is filled again`() throws {
         let server = try RedisServer()
         let office = try Office(redis(server.port))
@@ -121,7 +204,7 @@ struct FaultTests {
         #expect(built.count("hit") == built.events.count)
     }
 
-    @Test func `entries that were tampered with are misses, and are replaced`() throws {
+    @Test func `34: entries that were tampered with are misses, and are replaced`() throws {
         let server = try RedisServer()
         let office = try Office(redis(server.port))
         try build(office)
@@ -142,15 +225,18 @@ struct FaultTests {
         let server = try RedisServer()
         let office = try Office(redis(server.port), Office.large)
         let isOver = Flag()
+        let hasEnded = DispatchSemaphore(value: 0)
         let killer = Thread {
             while !isOver.isSet {
                 if let pid = try? office.status()?.pid { kill(pid, SIGKILL) }
                 usleep(UInt32.random(in: 20_000...200_000))
             }
+            hasEnded.signal()
         }
         killer.start()
-        let first = try build(office)
+        let first = try office.build()
         isOver.set()
+        hasEnded.wait()
         #expect(first.hits("redis") == 0)
         try office.flush()
         #expect(office.waiting == 0)
@@ -182,7 +268,7 @@ struct FaultTests {
         #expect(office.waiting == 0)
     }
 
-    @Test func `a folder, and a socket, of another user`() throws {
+    @Test func `35: a folder, and a socket, of another user`() throws {
         let server = try RedisServer()
         let office = try Office(redis(server.port))
         let place = office.place
@@ -209,7 +295,7 @@ struct FaultTests {
         try office.wipe()
         let built = try build(office)
         #expect(built.hits("redis") == 0)
-        #expect(built.waited < 1)
+        #expect(built.waits.allSatisfy { $0 < 1 })
         impostor.kill()
     }
 }

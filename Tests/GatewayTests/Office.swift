@@ -74,8 +74,8 @@ final class Office: Sendable {
 
         func count(_ result: String) -> Int { events.count { $0.result == result } }
         func hits(_ level: String) -> Int { events.count { $0.result == "hit" && $0.level == level } }
-        /// Seconds that calls spent on the shared cache, one after the other.
-        var waited: Double { events.reduce(0) { $0 + Double($1.phases["fetch"] ?? 0) / 1e6 } }
+        /// Seconds that each call spent on the shared cache, the longest last.
+        var waits: [Double] { events.map { Double($0.phases["fetch"] ?? 0) / 1e6 }.sorted() }
     }
 
     struct Event: Decodable {

@@ -107,6 +107,86 @@ struct OfficeTests {
         }
     }
 
+    @Test
+    func `two users with homes and checkouts of their own hit each other's entries, and neither the other's cache`()
+        throws
+    {
+        let server = try RedisServer()
+        let box = try Sandbox("users")
+        let project = try box.project(Office.small)
+        try box.cargo(["generate-lockfile"], in: project, larder: false).succeeded()
+        let variables: [String: String?] = ["SCCACHE_REDIS_ENDPOINT": "redis://127.0.0.1:\(server.port)"]
+        let first = try OtherUser(64_001, in: box)
+        let second = try OtherUser(64_002, in: box)
+        func build(_ user: OtherUser, _ place: String) throws -> [LoggedEvent] {
+            let own = try user.checkout(of: project, place)
+            try user.run(box.toolchain.cargo, ["build"], in: own.folder, isBuild: true, variables).succeeded()
+            #expect(try Tools.run(own.path("target/debug/b"), []) == "right\n")
+            return LoggedEvent.read(user.cache).filter { $0.type != "query" }
+        }
+        let cold = try build(first, "here")
+        #expect(cold.count == 2 && cold.allSatisfy { $0.result == "miss" }, "\(cold)")
+        try first.run(Places.larder, ["flush", "--timeout", "30"], variables).succeeded()
+        let warm = try build(second, "some/where else")
+        #expect(warm.count == 2 && warm.allSatisfy { $0.level == "redis" }, "\(warm)")
+        for user in [first, second] { try user.run(Places.larder, ["--stop-server"], variables).succeeded() }
+        for (user, other) in [(first, second), (second, first)] {
+            #expect(try user.run(try Tools.path("ls"), [other.cache]).code != 0)
+        }
+    }
+
+    @Test func `a cluster's failover within a build, and after it all is there`() throws {
+        let cluster = try RedisClusterServers()
+        let office = try Office(
+            [
+                "SCCACHE_REDIS_CLUSTER_ENDPOINTS": cluster.ports.map { "redis://127.0.0.1:\($0)" }
+                    .joined(separator: ",")
+            ],
+            Office.large
+        )
+        let cold = try office.build()
+        try office.flush()
+        try waitUntil("the replica has all keys") {
+            try cluster.replica.command("DBSIZE") == cluster.masters[0].command("DBSIZE")
+        }
+        try office.wipe()
+        let trouble = Thread {
+            usleep(200_000)
+            cluster.masters[0].stop()
+        }
+        trouble.start()
+        // The build checks its program.
+        let during = try office.build()
+        #expect(during.events.count == cold.events.count)
+        while !trouble.isFinished { usleep(5000) }
+        try cluster.waitForFailover()
+        try office.larder("--stop-server").succeeded()
+        try office.wipe()
+        let after = try office.build()
+        #expect(after.count("hit") == after.events.count, "\(after.events)")
+        #expect(after.hits("redis") > 0)
+    }
+
+    @Test func `what make stack starts is a chain that a build can use, and it ends with its command`() throws {
+        let office = try Office([:])
+        let script = """
+            printf '%s\\n' "$SCCACHE_REDIS_ENDPOINT" "$SCCACHE_MEMCACHED_ENDPOINT" "$SCCACHE_MULTILEVEL_CHAIN"
+            \(office.box.toolchain.cargo) build -q && \(Places.larder) flush --timeout 30 && \(Places.larder) --stop-server
+            redis-cli -u "$SCCACHE_REDIS_ENDPOINT" DBSIZE
+            """
+        let ended = try office.box.start(
+            Places.package + "/scripts/stack",
+            ["sh", "-c", script],
+            in: office.project.folder
+        ).wait()
+        #expect(ended.code == 0, "\(ended.errors)")
+        let lines = ended.output.split(separator: "\n").map(String.init)
+        #expect(lines[2] == "disk,redis,memcached")
+        #expect((lines.last.flatMap { Int($0) } ?? 0) > 2, "\(ended.output)")
+        let port = try #require(lines[0].split(separator: ":").last.flatMap { UInt16($0) })
+        #expect(!Loopback.accepts(port: port))
+    }
+
     @Test func `a machine that may only read publishes nothing and hits all the same`() throws {
         let server = try RedisServer()
         let writer = try Office(["SCCACHE_REDIS_ENDPOINT": "redis://127.0.0.1:\(server.port)"])

@@ -184,13 +184,17 @@ package func run(_ arguments: [String]) throws -> String {
     let process = Process()
     process.executableURL = URL(filePath: "/usr/bin/env")
     process.arguments = arguments
-    let output = Pipe()
+    // A file: a server that another test starts meanwhile would inherit a pipe, and this would wait for that server's end.
+    let path = NSTemporaryDirectory() + "larder-run-\(UUID().uuidString)"
+    _ = FileManager.default.createFile(atPath: path, contents: nil)
+    defer { unlink(path) }
+    let output = try FileHandle(forWritingTo: URL(filePath: path))
     process.standardOutput = output
     process.standardError = output
     process.standardInput = FileHandle.nullDevice
     try process.run()
-    let text = String(decoding: output.fileHandleForReading.readDataToEndOfFile(), as: UTF8.self)
     process.waitUntilExit()
+    let text = (try? String(contentsOfFile: path, encoding: .utf8)) ?? ""
     guard process.terminationStatus == 0 else {
         let command = arguments.joined(separator: " ")
         throw ToolFailure(description: "\(command) exits with \(process.terminationStatus): \(text)")

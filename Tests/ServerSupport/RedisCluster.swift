@@ -5,8 +5,9 @@ package final class RedisClusterServers: Sendable {
     package let masters: [RedisServer]
     package let replica: RedisServer
 
-    /// How long a server may be silent before the others hold it for dead. Short, so that a failover takes a second.
-    private static let nodeTimeout = 600
+    /// How long a server may be silent before the others hold it for dead, in milliseconds: soon, so that a failover takes
+    /// seconds, but not as soon as a busy machine may keep one waiting.
+    private static let nodeTimeout = 3000
 
     package init() throws {
         let settings = [
@@ -74,7 +75,7 @@ package final class RedisSentinelServers: Sendable {
                 port \(port)
                 dir \(folder.path)
                 sentinel monitor \(Self.masterName) 127.0.0.1 \(master.port) 1
-                sentinel down-after-milliseconds \(Self.masterName) 500
+                sentinel down-after-milliseconds \(Self.masterName) 2000
                 sentinel failover-timeout \(Self.masterName) 5000
 
                 """

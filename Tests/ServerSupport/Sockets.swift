@@ -6,17 +6,30 @@ import Foundation
 
 /// Ports and raw connections on this machine's loopback.
 package enum Loopback {
-    /// A port no one listens on now.
+    /// Below those that the kernel gives to connections that go out: one of these could take the port before the server
+    /// does. Source: ip(7), `ip_local_port_range`.
+    private static let ports: Range<UInt16> = 10_000..<32_000
+    private static let given = Given()
+
+    /// Ports that this process has given away: the server that one is for may not have taken it yet.
+    private final class Given: @unchecked Sendable {
+        private let lock = NSLock()
+        private var ports: Set<UInt16> = []
+
+        func take(_ port: UInt16) -> Bool { lock.withLock { ports.insert(port).inserted } }
+    }
+
+    /// A port no one listens on now, and that nobody else in this process gets.
     package static func freePort() throws -> UInt16 {
-        let listener = try Listener()
-        return listener.port
+        for _ in 0..<1000 {
+            let port = UInt16.random(in: ports)
+            if given.take(port), (try? Listener(port: port)) != nil { return port }
+        }
+        throw ServerFailure("no free port on loopback")
     }
 
     /// Several of them, all different.
-    package static func freePorts(_ count: Int) throws -> [UInt16] {
-        let listeners = try (0..<count).map { _ in try Listener() }
-        return listeners.map(\.port)
-    }
+    package static func freePorts(_ count: Int) throws -> [UInt16] { try (0..<count).map { _ in try freePort() } }
 
     /// Whether someone accepts connections there.
     package static func accepts(port: UInt16) -> Bool {
@@ -49,14 +62,15 @@ package enum Loopback {
     }
 }
 
-/// A listening socket on a port the system chose.
+/// A listening socket.
 final class Listener: Sendable {
     let descriptor: CInt
     let port: UInt16
 
-    init() throws {
+    /// - Parameter port: 0: one that the system chooses.
+    init(port wanted: UInt16 = 0) throws {
         descriptor = socket(AF_INET, CInt(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue), 0)
-        var address = Loopback.loopbackAddress(port: 0)
+        var address = Loopback.loopbackAddress(port: wanted)
         var length = socklen_t(MemoryLayout<sockaddr_in>.size)
         let descriptor = descriptor
         let status = withUnsafeMutablePointer(to: &address) { pointer in

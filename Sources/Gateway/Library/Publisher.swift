@@ -67,8 +67,9 @@ final class Publisher: Sendable {
     private static let workers = 2
     /// Time for one value: 100 MB over a slow line. Nobody waits for it but `flush`.
     private static let patience = Duration.seconds(20)
-    /// Between two tries of what failed; as long as the breaker's pause.
+    /// Between two tries of what failed; as long as the breaker's pause, and twice as long each time it was in vain.
     private static let retryPause = Duration.seconds(30)
+    private static let longestRetryPause = Duration.seconds(960)
     /// The same while somebody waits for it, and how long that one waits where nothing goes out.
     private static let flushPause = Duration.seconds(1)
     private static let flushPatience = Duration.seconds(10)
@@ -86,8 +87,15 @@ final class Publisher: Sendable {
         scan()
         for _ in 0..<Self.workers { _ = DetachedThread.start { [self] in run() } }
         _ = DetachedThread.start { [self] in
+            var pause = Self.retryPause
+            var published = 0
             while true {
-                usleep(UInt32(Self.retryPause.components.seconds) * 1_000_000)
+                usleep(UInt32(pause.components.seconds) * 1_000_000)
+                // A server that stays full would have all that waits packed anew every time.
+                let state = now
+                let isInVain = !state.waiting.isEmpty && state.published == published
+                pause = isInVain ? min(pause * 2, Self.longestRetryPause) : Self.retryPause
+                published = state.published
                 retry()
             }
         }
