@@ -49,7 +49,6 @@ package enum Answer {
             session.event.result = .passed
             session.event.reason = error.reason.rawValue
             session.event.detail = error.detail
-            session.log.write(.info, "passed on: \(error.reason.explanation) \(error.detail)")
             session.record(folder: session.settings.folder)
         }
         Handover.become(session.compiler, session.environment, standardInput: standardInput)

@@ -69,7 +69,6 @@ struct Miss {
             shared.publish(unit: key.digest, result: id)
         } catch {
             session.event.unstored = (error.reason.rawValue, error.detail)
-            session.log.write(.info, "not stored: \(error.reason.explanation) \(error.detail)")
             session.endPhase("store")
         }
         return end.status

@@ -60,6 +60,7 @@ package struct Session: ~Copyable {
     /// Writes the event down: in the cache, or where that can't be written, in this user's runtime or temporary folder.
     mutating func record(folder: String?) {
         event.cpu = larder_cpu_microseconds()
+        log.write(.info, event.summary)
         if let folder {
             do {
                 try EventLog(folder: folder + "/events").append(event)
@@ -68,7 +69,25 @@ package struct Session: ~Copyable {
                 log.write(.warn, "\(error): events go to the fallback folder")
             }
         }
+        // Calls of all caches of this user meet there.
+        event.cache = folder ?? Event.noCache
         try? EventLog.fallback(environment)?.append(event)
+    }
+}
+
+extension Event {
+    /// What became of the call, in one line.
+    fileprivate var summary: String {
+        let name = [crate, version, type.isEmpty ? "" : "(\(type))"].filter { !$0.isEmpty }.joined(separator: " ")
+        var text = "\(name): "
+        switch result {
+        case .hit: text += "from the cache (\(level))"
+        case .miss: text += "compiled, \(reason) \(detail)"
+        case .passed: text += "passed on, \(reason) \(detail)"
+        }
+        if let unstored { text += "; not stored, \(unstored.reason) \(unstored.detail)" }
+        text += phases.map { "; \($0.name) \($0.duration) µs" }.joined()
+        return key.isEmpty ? text : text + "; key \(key)"
     }
 }
 
@@ -83,11 +102,24 @@ struct Log: Sendable {
         for problem in settings.problems { write(.warn, problem) }
     }
 
-    func write(_ level: Settings.LogLevel, _ text: @autoclosure () -> String) {
-        guard level != .off, level.rawValue <= self.level.rawValue else { return }
+    /// As RFC 3339 has it, with milliseconds.
+    private static var now: String {
         var now = timespec()
         clock_gettime(CLOCK_REALTIME, &now)
-        var line = "larder[\(getpid())] \(now.tv_sec).\(now.tv_nsec / 1_000_000) \(level): \(text())\n"
+        var parts = tm()
+        gmtime_r(&now.tv_sec, &parts)
+        func padded(_ number: Int, _ width: Int) -> String {
+            let digits = "\(number)"
+            return String(repeating: "0", count: max(0, width - digits.utf8.count)) + digits
+        }
+        let date = [Int(parts.tm_year) + 1900, Int(parts.tm_mon) + 1, Int(parts.tm_mday)].map { padded($0, 2) }
+        let time = [parts.tm_hour, parts.tm_min, parts.tm_sec].map { padded(Int($0), 2) }
+        return "\(date.joined(separator: "-"))T\(time.joined(separator: ":")).\(padded(now.tv_nsec / 1_000_000, 3))Z"
+    }
+
+    func write(_ level: Settings.LogLevel, _ text: @autoclosure () -> String) {
+        guard level != .off, level.rawValue <= self.level.rawValue else { return }
+        var line = "\(Self.now) larder[\(getpid())] \(level): \(text())\n"
         line.withUTF8 { buffer in
             let bytes = UnsafeRawBufferPointer(buffer)
             guard let path else {

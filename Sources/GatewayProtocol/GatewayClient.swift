@@ -84,24 +84,32 @@ package struct GatewayClient: ~Copyable {
     ///
     /// - Parameter milliseconds: for the answer, once the gateway has said that it works on it.
     package mutating func ask(_ request: Request, milliseconds: Int64) -> Reply? {
-        guard let connected = connection.take() else { return nil }
-        do throws(Connection.Failure) {
-            let soon = millisecondsNow() + Self.patience
-            try connected.send(request.frame, deadline: soon)
-            guard Reply(try connected.receive(deadline: soon)) == .working else { throw .foreign }
-            var reply = Reply(try connected.receive(deadline: millisecondsNow() + milliseconds))
-            while reply == .working {
-                reply = Reply(try connected.receive(deadline: millisecondsNow() + Self.patience))
+        var reply: Reply?
+        do throws(Connection.Failure) { reply = try askOnce(request, milliseconds: milliseconds) } catch {
+            if error == .closed {
+                // It was killed, or came to its end just when it was asked: the next one answers as well.
+                guard connect() else { return nil }
+                do throws(Connection.Failure) { return try askOnce(request, milliseconds: milliseconds) } catch {}
             }
-            guard let reply else { throw .foreign }
-            connection = consume connected
-            return reply
-        } catch {
-            // It died: the next call starts a new one. Any other silence will be there for the next call, too.
             failure = "the gateway did not answer: \(error)"
+            // Any other silence will be there for the next call, too.
             if error != .closed { mark(place.silenceMark) }
-            return nil
         }
+        return reply
+    }
+
+    private mutating func askOnce(_ request: Request, milliseconds: Int64) throws(Connection.Failure) -> Reply? {
+        guard let connected = connection.take() else { return nil }
+        let soon = millisecondsNow() + Self.patience
+        try connected.send(request.frame, deadline: soon)
+        guard Reply(try connected.receive(deadline: soon)) == .working else { throw .foreign }
+        var reply = Reply(try connected.receive(deadline: millisecondsNow() + milliseconds))
+        while reply == .working {
+            reply = Reply(try connected.receive(deadline: millisecondsNow() + Self.patience))
+        }
+        guard let reply else { throw .foreign }
+        connection = consume connected
+        return reply
     }
 
     /// Tells the gateway that something is in the outbox; does not wait for it.

@@ -87,6 +87,13 @@ package enum Files {
         return String(validatingCString: resolved)
     }
 
+    /// Bytes that this user can still write to the file system of `path`; `nil` where that can't be told.
+    package static func freeSpace(_ path: String) -> UInt64? {
+        var info = statvfs()
+        guard statvfs(path, &info) == 0 else { return nil }
+        return UInt64(info.f_bavail) &* UInt64(info.f_frsize)
+    }
+
     /// The last part of `path`.
     package static func name(of path: String) -> String {
         guard let slash = path.utf8.lastIndex(of: UInt8(ascii: "/")) else { return path }

@@ -37,7 +37,7 @@ package enum Invocation: Sendable, Equatable {
             return
         }
         guard let first = rest.first, !first.isEmpty, first.utf8.first != UInt8(ascii: "-"),
-            !Self.managementWords.contains(first)
+            !Self.isForControl(first, rest.dropFirst())
         else {
             self = .management(rest)
             return
@@ -52,6 +52,14 @@ package enum Invocation: Sendable, Equatable {
         self = .compiler(
             Compiler(driver: driver, program: first, arguments: after, rustcArguments: own, isLookedUp: false)
         )
+    }
+
+    /// Whether somebody typed this word: one of ours, or one misspelled. Cargo gives every compiler arguments, and names it
+    /// by its path or by what it is.
+    private static func isForControl(_ word: String, _ rest: ArraySlice<String>) -> Bool {
+        if managementWords.contains(word) { return true }
+        guard !word.utf8.contains(UInt8(ascii: "/")), driver(named: word) == nil else { return false }
+        return rest.isEmpty || managementWords.contains { $0.hasPrefix(word.prefix(3)) && word.utf8.count >= 3 }
     }
 
     private static func driver(named name: String) -> Compiler.Driver? {

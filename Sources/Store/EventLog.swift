@@ -40,6 +40,10 @@ package struct Event: Sendable {
     package var bytes: UInt64 = 0
     /// Files of the cache found damaged and taken away.
     package var damaged = 0
+    /// Of an event that could not be written to its cache: that cache's folder, or `Event.noCache`.
+    package var cache = ""
+
+    package static let noCache = "none"
 
     package init() {
         var now = timespec()
@@ -72,6 +76,7 @@ package struct Event: Sendable {
         }
         line += ",\"cpu\":\(cpu),\"compile\":\(compile),\"bytes\":\(bytes)"
         if damaged > 0 { line += ",\"damaged\":\(damaged)" }
+        text("cache", cache)
         return line + "}\n"
     }
 

@@ -177,7 +177,8 @@ struct OfficeTests {
         let ended = try office.box.start(
             Places.package + "/scripts/stack",
             ["sh", "-c", script],
-            in: office.project.folder
+            in: office.project.folder,
+            ["PATH": "\(Places.stage)/bin:\(office.box.environment["PATH"] ?? "")"]
         ).wait()
         #expect(ended.code == 0, "\(ended.errors)")
         let lines = ended.output.split(separator: "\n").map(String.init)

@@ -192,6 +192,7 @@ struct InvocationTests {
         #expect(!call.isLookedUp)
         #expect(compiler("larder", "rustc-1.85", "a.rs")?.driver == .rustc)
         #expect(compiler("larder", "/usr/bin/something", "a.rs")?.driver == .unknown)
+        #expect(compiler("larder", "sccache", "rustc", "a.rs")?.driver == .unknown)
     }
 
     @Test("clippy-driver comes with and without the rustc that Cargo puts behind it")
@@ -212,7 +213,10 @@ struct InvocationTests {
 
     @Test("words and flags are for larderctl")
     func management() {
-        for arguments in [["larder"], ["larder", "stats"], ["larder", "--show-stats"], ["larder", ""]] {
+        for arguments in [
+            ["larder"], ["larder", "stats"], ["larder", "--show-stats"], ["larder", ""], ["larder", "stat"],
+            ["larder", "explian", "serde"], ["larder", "stop"],
+        ] {
             #expect(Invocation(arguments) == .management(Array(arguments.dropFirst())))
         }
     }

@@ -52,7 +52,9 @@ package struct SetupCommand: ParsableCommand {
         print(TextDiff.text(setup.path, plan.before, plan.after), terminator: "")
         guard yes || Terminal.confirm("Write this?") else { throw ExitCode(1) }
         try setup.apply(plan)
-        print(undo ? "Cargo is as it was." : "Done. `larder setup --undo` takes it back, `larder doctor` checks it.")
+        let word = project ? "larder setup --project --undo" : "larder setup --undo"
+        print(undo ? "Cargo is as it was." : "Done. `\(word)` takes it back, `larder doctor` checks it.")
+        if project, !undo { print("It names this machine's larder: not a file to commit as it is.") }
         warn(environment)
     }
 

@@ -44,6 +44,9 @@ package struct Examination {
 
     // MARK: The cache
 
+    /// A large program's outputs. Bytes.
+    private static let leastRoom: UInt64 = 512 << 20
+
     private func cache() -> [Finding] {
         guard let folder = session.settings.folder else {
             return [
@@ -63,11 +66,19 @@ package struct Examination {
             try Files.replace(trial, with: Array("larder\n".utf8))
             let limit = session.settings.cacheSize
             let text = "\(folder) holds \(Sizes.text(store.size)) of \(Sizes.text(limit))"
+            if let free = Files.freeSpace(folder), free < Self.leastRoom {
+                let advice = "Free space on that disk: new results may not fit."
+                return [Finding(.note, "cache", "\(text), and the disk has \(Sizes.text(free)) left", advice: advice)]
+            }
             if store.size > limit {
                 return [Finding(.note, "cache", text, advice: "It is trimmed by itself; `larder trim` does it now.")]
             }
             return [Finding(.good, "cache", text)]
-        } catch { return [Finding(.problem, "cache", "\(error)", advice: advice)] }
+        } catch {
+            let isFull = error.code == ENOSPC || error.code == EDQUOT
+            let room = "Free space on that disk, or set LARDER_DIR to a folder on another one."
+            return [Finding(.problem, "cache", "\(error)", advice: isFull ? room : advice)]
+        }
     }
 
     // MARK: The compiler
@@ -188,12 +199,15 @@ package struct Examination {
         } else if Files.name(of: wiring.wrapper) == "larder" {
             findings.append(Finding(.note, "cargo", "uses another larder, \(program), by \(wiring.source)"))
         } else {
+            let isVariable = wiring.source.hasPrefix("RUSTC_WRAPPER") || wiring.source.hasPrefix("CARGO_BUILD_")
             findings.append(
                 Finding(
                     .problem,
                     "cargo",
                     "uses \(wiring.wrapper), by \(wiring.source)",
-                    advice: "`larder setup --replace` puts larder in its place."
+                    advice: isVariable
+                        ? "Unset the variable, or set it to larder: it is stronger than Cargo's configuration."
+                        : "`larder setup --replace` puts larder in its place."
                 )
             )
         }
@@ -226,13 +240,19 @@ package struct Examination {
     private func events() -> [Finding] {
         let statistics = session.events.statistics()
         var findings: [Finding] = []
-        for log in session.events.logs where log.folder != session.events.main?.folder && !log.files.isEmpty {
+        var unwritten = 0
+        var newest = LoggedEvent()
+        session.events.forEachUnwritten(since: session.events.zeroTime) { event in
+            unwritten += 1
+            newest = event
+        }
+        if unwritten > 0 {
             findings.append(
                 Finding(
                     .note,
                     "events",
-                    "\(log.folder) holds events of calls that could not write to the cache",
-                    advice: "If that is mended, remove the folder."
+                    "\(unwritten) calls could not write to the cache, the last for: \(newest.detail)",
+                    advice: "If that is mended, `larder --zero-stats` starts anew."
                 )
             )
         }

@@ -22,6 +22,7 @@ package struct LoggedEvent: Sendable {
     package var compile: Int64 = 0
     package var bytes: Int64 = 0
     package var damaged: Int64 = 0
+    package var cache = ""
 
     package init() {}
 
@@ -50,6 +51,7 @@ package struct LoggedEvent: Sendable {
             case "compile": return reader.number(into: &compile)
             case "bytes": return reader.number(into: &bytes)
             case "damaged": return reader.number(into: &damaged)
+            case "cache": return reader.text(into: &cache)
             case "phases":
                 return reader.object { phase, reader in
                     var duration: Int64 = 0
@@ -66,9 +68,4 @@ package struct LoggedEvent: Sendable {
 
     /// All phases together, in microseconds.
     package var duration: Int64 { phases.values.reduce(0) { $0 &+ $1 } }
-
-    /// All but the compile itself, in microseconds.
-    package var ownDuration: Int64 {
-        phases.reduce(0) { sum, phase in phase.key == "compile" ? sum : sum &+ phase.value }
-    }
 }
