@@ -60,6 +60,7 @@ package struct Observation: Sendable {
         readWrites(trace)
         starts = Starts(trace)
         for record in trace.records { take(record) }
+        dropRejectedCandidates()
         checkStarts(trace)
         if compilerImage == nil, unobservable == nil { unobservable = "the compiler itself could not be observed" }
     }
@@ -103,6 +104,26 @@ package struct Observation: Sendable {
         guard let object = image.objects[record.object] else { return .guest }
         if object.isFromStart || object.path.isEmpty || isBelow(object.path, rules.sysroot) { return .compiler }
         return .guest
+    }
+
+    /// To find a proc macro by its hash rustc opens every library of its name in the dependency folder, those that another
+    /// build left there too. What it takes it loads; the others say nothing about the compile.
+    private mutating func dropRejectedCandidates() {
+        guard let image = compilerImage.flatMap({ images[$0] }) else { return }
+        let loaded = Set(image.objects.values.filter { !$0.isFromStart }.map { asGiven($0.path) })
+        let names = Set(loaded.map { Self.crateName(ofLibrary: $0) })
+        for case .file(let path) in dependencies
+        where path.hasSuffix(".so") && !loaded.contains(path) && names.contains(Self.crateName(ofLibrary: path))
+            && rules.dependencyFolders.contains(where: { isBelow(path, $0) })
+        {
+            dependencies.remove(.file(path))
+        }
+    }
+
+    /// `deps/libserde_derive` of `deps/libserde_derive-16865a92d8df4b7d.so`.
+    private static func crateName(ofLibrary path: String) -> Substring {
+        guard let dash = path.utf8.lastIndex(of: UInt8(ascii: "-")) else { return path[...] }
+        return path[..<dash]
     }
 
     mutating func fail(_ reason: String) {
@@ -292,6 +313,11 @@ package struct Observation: Sendable {
             parts.append(Substring(part))
         }
         let path = "/" + parts.joined(separator: "/")
+        return asGiven(path)
+    }
+
+    /// A path in a folder that the compile was given by way of a link, by that way.
+    private func asGiven(_ path: String) -> String {
         guard let link = rules.links.first(where: { isBelow(path, $0.real) }) else { return path }
         return link.given + path.dropFirst(link.real.count)
     }

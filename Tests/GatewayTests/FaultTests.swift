@@ -187,7 +187,9 @@ struct FaultTests {
             """
         let arguments = ["python3", "-c", script, office.place.socket]
         #expect(try run(arguments) != "got 0\n")
-        #expect(try run(["setpriv", "--reuid", "65534", "--regid", "65534", "--clear-groups"] + arguments) == "got 0\n")
+        #expect(
+            try run(["setpriv", "--reuid", "65534", "--regid", "65534", "--clear-groups"] + arguments) == "got 0\n"
+        )
     }
 
     @Test func `a server that comes back empty is filled again`() throws {

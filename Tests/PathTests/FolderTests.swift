@@ -32,6 +32,38 @@ struct FolderTests {
         return try box.cargo(["build"] + otherArguments, in: other, otherChanges).succeeded().compiled
     }
 
+    @Test("what another build left in the target folder does not matter: a macro with other features")
+    func leftMacro() throws {
+        let files = [
+            "Cargo.toml": "[workspace]\nmembers = [\"mac\", \"leaf\", \"demo\"]\nresolver = \"2\"\n",
+            "mac/Cargo.toml": Project.manifest("mac", "[features]\nextra = []\n[lib]\nproc-macro = true"),
+            "mac/src/lib.rs": """
+            #[proc_macro]
+            pub fn word(_: proc_macro::TokenStream) -> proc_macro::TokenStream {
+                format!("{:?}", if cfg!(feature = "extra") { "more" } else { "few" }).parse().unwrap()
+            }
+
+            """,
+            "leaf/Cargo.toml": Project.manifest("leaf", "[dependencies]\nmac = { path = \"../mac\" }"),
+            "leaf/src/lib.rs": "pub use mac::word;\npub fn name() -> &'static str { mac::word!() }\n",
+            "demo/Cargo.toml": Project.manifest(
+                "demo",
+                "[features]\nextra = [\"mac/extra\"]\n"
+                    + "[dependencies]\nleaf = { path = \"../leaf\" }\nmac = { path = \"../mac\" }"
+            ),
+            "demo/src/main.rs": "fn main() { println!(\"{} {}\", leaf::name(), leaf::word!()); }\n",
+        ]
+        let compiled = try builds(
+            { box, project in
+                try box.cargo(["build", "--features", "demo/extra"], in: project).succeeded()
+                return ([], [:])
+            },
+            { _, _ in ([], [:]) },
+            files
+        )
+        #expect(compiled == [])
+    }
+
     @Test("16: target folder outside the workspace, inside it, through a link, made by hand")
     func target() throws {
         let compiled = try builds { _, _ in
