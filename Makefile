@@ -9,7 +9,7 @@ DEPS ?=
 STAGE := $(CURDIR)/.stage
 
 .DEFAULT_GOAL := help
-.PHONY: help deps build install stage stack demo test bench lint format check-linkage clean
+.PHONY: help deps build install uninstall stage stack demo test bench lint format check-linkage clean
 
 help: ## Says what can be made
 	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/\1|\2/p' $(MAKEFILE_LIST) | while IFS='|' read -r target text; do \
@@ -25,6 +25,10 @@ build: deps ## Builds the release programs
 
 install: build ## Builds and installs to PREFIX
 	DESTDIR="$(DESTDIR)" scripts/install "$(PREFIX)"
+	@echo 'next: `$(PREFIX)/bin/larder setup` makes Cargo use it; or set RUSTC_WRAPPER=$(PREFIX)/bin/larder'
+
+uninstall: ## Removes what make install put into PREFIX
+	DESTDIR="$(DESTDIR)" scripts/install --remove "$(PREFIX)"
 
 stage: build
 	@DESTDIR= scripts/install "$(STAGE)"

@@ -14,6 +14,7 @@ package enum Answer {
     /// - Parameters:
     ///   - arguments: the process's own, its name first.
     package static func call(_ arguments: [String]) -> Never {
+        larder_settle()
         let environment = Environment()
         switch Invocation(arguments) {
         case .management(let words): Handover.becomeControl(words)
@@ -29,7 +30,7 @@ package enum Answer {
         do throws(PassedOn) {
             if session.settings.isDisabled { throw PassedOn(.disabled) }
             let call = try parse(session.compiler)
-            session.event.type = type(of: call, session.environment)
+            session.event.type = type(of: call, session.environment, currentFolder: currentFolder() ?? "/")
             if session.event.crate.isEmpty { session.event.crate = call.crateName ?? "" }
             if call.input == .standardInput { standardInput = try readStandardInput() }
             guard let folder = session.settings.folder else {
@@ -102,6 +103,7 @@ package enum Answer {
         session.endPhase("key")
 
         var world = World(
+            call,
             roots: roots,
             environment: session.environment,
             currentFolder: place.currentFolder
@@ -155,8 +157,14 @@ package enum Answer {
         _ roots: Roots,
         _ place: Place
     ) -> Remapping? {
-        guard session.settings.paths == .portable, !call.instrumentsCoverage else { return nil }
+        guard session.settings.paths == .portable, !call.instrumentsCoverage, !call.scopesRemapping else { return nil }
         if call.kind == .query { return Remapping.none }
+        // A build script goes to the file that `file!` names, or tells Cargo to watch it: it must be there.
+        if case .file(let source) = call.input, source.utf8.first == UInt8(ascii: "/"), isBuildScript(call),
+            let text = try? Files.read(source, limit: 1 << 20), text.holds("file!")
+        {
+            return nil
+        }
         return Remapping(call, session.environment, roots: roots, currentFolder: place.currentFolder)
     }
 
@@ -189,13 +197,13 @@ package enum Answer {
         return String(validatingCString: path)
     }
 
+    private static func isBuildScript(_ call: RustcCall) -> Bool { call.crateName?.hasPrefix("build_script_") == true }
+
     /// What kind of unit a call makes, as a person would say it.
-    private static func type(of call: RustcCall, _ environment: Environment) -> String {
+    private static func type(of call: RustcCall, _ environment: Environment, currentFolder: String) -> String {
         if call.kind == .query { return "query" }
-        if call.isProbe(environment) { return "probe" }
-        if call.crateName == "build_script_build" || call.crateName?.hasPrefix("build_script_") == true {
-            return "build-script"
-        }
+        if call.isProbe(environment, currentFolder: currentFolder) { return "probe" }
+        if isBuildScript(call) { return "build-script" }
         if call.isTest { return "test" }
         return call.crateTypes.first ?? "bin"
     }
@@ -205,11 +213,24 @@ extension RustcCall {
     /// Whether a build script asks, to find out what this compiler can do: it fails on purpose, every time.
     ///
     /// Cargo sets these variables together for build scripts alone, and gives its own calls of rustc no source on
-    /// standard input. Source: the Cargo book, "Environment variables Cargo sets for build scripts".
-    func isProbe(_ environment: Environment) -> Bool {
+    /// standard input. A script that runs Cargo is no probe: what that calls has metadata of its own, and a shell may export
+    /// these variables for a whole build; a probe is read or written in the script's own folder.
+    /// Source: the Cargo book, "Environment variables Cargo sets for build scripts".
+    func isProbe(_ environment: Environment, currentFolder: String) -> Bool {
         guard kind == .compile else { return false }
         if input == .standardInput { return true }
-        return environment.bytes("OUT_DIR") != nil && environment.bytes("NUM_JOBS") != nil
-            && environment.bytes("TARGET") != nil
+        guard let folder = environment.filled("OUT_DIR"), environment.bytes("NUM_JOBS") != nil,
+            environment.bytes("TARGET") != nil, !hasMetadata
+        else { return false }
+        var paths = [outputFolder, outputFile].compactMap(\.self)
+        if case .file(let source) = input { paths.append(source) }
+        return paths.contains { (Roots.absolute($0, in: currentFolder) + "/").hasPrefix(folder + "/") }
+    }
+}
+
+extension [UInt8] {
+    /// Whether a word stands anywhere in these bytes.
+    func holds(_ word: StaticString) -> Bool {
+        withUnsafeBytes { larder_contains($0.baseAddress, $0.count, word.utf8Start, word.utf8CodeUnitCount) != 0 }
     }
 }

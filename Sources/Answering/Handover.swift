@@ -18,6 +18,7 @@ enum Handover {
             }
             close(file)
         }
+        larder_unsettle()
         // The process's own argument pointers, since neither an argument nor a path need be UTF-8.
         if !compiler.isLookedUp {
             let arguments = CommandLine.unsafeArgv + 1
@@ -55,6 +56,7 @@ enum Handover {
         guard let control = Layout.helper(Layout.controlName) else {
             fail("can't find larderctl in ../libexec/larder: install larder anew with `make install`", 127)
         }
+        larder_unsettle()
         CStrings.with((["larder"] + arguments).map { Array($0.utf8) }) { argv in
             _ = execv(control, argv)
         }

@@ -67,6 +67,17 @@ struct HeldPaths {
         if !guests.paths.contains(where: { Self.isBelow($0, path) }) { roots.formUnion(held) }
     }
 
+    /// Counts folders by name, as far as this call has them.
+    mutating func count(_ names: [String]) {
+        roots.formUnion(names.filter { name in known.roots.contains { $0.name == name } })
+    }
+
+    /// Counts this folder and all that the environment tells of.
+    mutating func countEnvironment() {
+        count(["cwd"])
+        for value in environment.values.values { roots.formUnion(known.mentioned(in: value)) }
+    }
+
     /// Counts what messages mention elsewhere than where rustc names a path.
     mutating func count(messages: [UInt8]) {
         roots.formUnion(known.mentioned(in: messages, except: Set(PathPlaces.find(in: messages))))

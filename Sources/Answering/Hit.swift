@@ -58,8 +58,9 @@ enum Hit {
             }
         }
         session.endPhase("verify")
-        if shared.isConfigured, shared.fetchManifest(key.digest) != nil, let manifest = store.manifest(key.digest) {
-            session.endPhase("fetch")
+        let isFetched = shared.fetchManifest(key.digest) != nil
+        session.endPhase("fetch")
+        if isFetched, let manifest = store.manifest(key.digest) {
             for entry in manifest.entries
             where !different.contains(entry.result)
                 && answer(&session, key, frame, entry, &different, &world, &store, &shared)
@@ -67,8 +68,6 @@ enum Hit {
                 return true
             }
             session.endPhase("verify")
-        } else if shared.isConfigured {
-            session.endPhase("fetch")
         }
         if session.event.reason.isEmpty {
             session.event.reason = (store.damaged.isEmpty ? MissReason.newUnit : .damaged).rawValue
@@ -99,20 +98,21 @@ enum Hit {
         session.endPhase("verify")
         var level = "disk"
         var known = store.result(entry.result)
-        // A blob that is gone is fetched with its result.
-        if let outcome = known, shared.isConfigured, !store.hasBlobs(of: outcome) { known = nil }
-        if known == nil, let fetched = shared.fetchResult(entry.result) {
-            level = fetched
-            known = store.result(entry.result)
-            session.endPhase("fetch")
-        }
-        guard let outcome = known else {
+        if known == nil { known = fetch(entry.result, &level, &session, &store, &shared) }
+        guard var outcome = known else {
             if session.mayWrite { store.remove(result: entry.result, from: key.digest) }
             session.event.reason = MissReason.evicted.rawValue
             return false
         }
-        do {
-            try restore(outcome, frame, store: &store)
+        do throws(Failure) {
+            do throws(Failure) { try restore(outcome, frame, store: &store) } catch {
+                // A blob that is gone is fetched with its result.
+                guard error.isStale, level == "disk",
+                    let again = fetch(entry.result, &level, &session, &store, &shared)
+                else { throw error }
+                outcome = again
+                try restore(outcome, frame, store: &store)
+            }
         } catch {
             session.event.reason = error.reason.rawValue
             session.event.detail = error.detail
@@ -130,6 +130,21 @@ enum Hit {
         session.event.damaged = store.damaged.count
         session.exitCode = Int32(outcome.exitCode)
         return true
+    }
+
+    /// A result from the shared cache; `level` is then the one that had it.
+    private static func fetch(
+        _ id: Digest,
+        _ level: inout String,
+        _ session: inout Session,
+        _ store: inout Store,
+        _ shared: inout SharedCache
+    ) -> Outcome? {
+        guard let fetched = shared.fetchResult(id) else { return nil }
+        defer { session.endPhase("fetch") }
+        guard let outcome = store.result(id) else { return nil }
+        level = fetched
+        return outcome
     }
 
     /// Why a result that holds could not be put back.

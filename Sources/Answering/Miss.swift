@@ -51,7 +51,17 @@ struct Miss {
         let started = Self.afterTick(of: session.began)
         let startedAt = larder_monotonic_microseconds()
         let end: Run.End
-        do { end = try compile(session, tracePath, store) } catch { throw PassedOn(.internalError, "\(error)") }
+        var diagnostics = Diagnostics(remapping, holdsErrors: call.hasJSONDiagnostics)
+        do { end = try compile(session, tracePath, store, &diagnostics) } catch {
+            throw PassedOn(.internalError, "\(error)")
+        }
+        if let status = tryAgain(after: end, tracePath, session) {
+            session.event.compile = larder_monotonic_microseconds() &- startedAt
+            session.endPhase("compile")
+            session.event.unstored = (Uncached.failed.rawValue, "it was done again as without larder")
+            return status
+        }
+        diagnostics.finish()
         session.event.compile = larder_monotonic_microseconds() &- startedAt
         session.endPhase("compile")
         do throws(Unstored) {
@@ -104,23 +114,14 @@ struct Miss {
     private func compile(
         _ session: borrowing Session,
         _ tracePath: String,
-        _ store: borrowing Store
+        _ store: borrowing Store,
+        _ diagnostics: inout Diagnostics
     ) throws(SystemError) -> Run.End {
-        var input: Int32 = -1
-        if let standardInput {
-            input = standardInput.withUnsafeBytes { larder_memory_file($0.baseAddress, $0.count) }
-            guard input >= 0 else { throw SystemError("hand on", "the source from standard input") }
-        }
-        defer { if input >= 0 { close(input) } }
-        let run = try Run(
-            place.program,
+        let run = try start(
             compileArguments(session.compiler),
-            environment: compileEnvironment(session.environment, tracePath),
-            standardInput: input
+            environment: compileEnvironment(session.environment, tracePath)
         )
         var notices = Notices()
-        var diagnostics = Diagnostics(remapping)
-        defer { diagnostics.finish() }
         return try run.collect(
             onOutput: { try? Files.write($0, to: 1, path: "standard output") },
             onErrors: { piece in
@@ -130,6 +131,46 @@ struct Miss {
                 for path in notices.metadata(in: piece) { _ = try? store.keep(path) }
             }
         )
+    }
+
+    /// Does a compile again that failed where it may be by our doing: exactly as without larder, and its end is what counts.
+    ///
+    /// - Returns: its wait status; `nil` where there is no reason to.
+    private func tryAgain(after end: Run.End, _ tracePath: String, _ session: borrowing Session) -> Int32? {
+        guard call.kind == .compile, larder_exited(end.status) != 0, larder_exit_code(end.status) != 0,
+            !call.isProbe(session.environment, currentFolder: place.currentFolder),
+            mayHaveFailedByUs(end, tracePath, session)
+        else { return nil }
+        let compiler = session.compiler
+        guard
+            let run = try? start([compiler.program] + compiler.arguments, environment: session.environment.entries),
+            let end = try? run.collect(
+                onOutput: { try? Files.write($0, to: 1, path: "standard output") },
+                onErrors: { try? Files.write($0, to: 2, path: "standard error") }
+            )
+        else { return nil }
+        return end.status
+    }
+
+    /// A program that can't bear the observer, or a source that takes a mapped path for a file's. A package of somebody
+    /// else's: a member's errors are what its author is about to read, and mapped paths lead there from the workspace.
+    private func mayHaveFailedByUs(_ end: Run.End, _ tracePath: String, _ session: borrowing Session) -> Bool {
+        if remapping?.isOutside == true { return true }
+        // What the loader or a sanitizer says where it refuses a preloaded library.
+        if end.standardError.holds("LD_PRELOAD") || end.standardError.holds("liblarder-observer") { return true }
+        guard let trace = try? TraceFile.read(tracePath) else { return false }
+        return observed(trace, session.environment, process: end.process).hasUnseenProgram
+    }
+
+    /// Starts the compiler; the source that was read from standard input goes there.
+    private func start(_ arguments: [String], environment: [[UInt8]]) throws(SystemError) -> Run {
+        var input: Int32 = -1
+        if let standardInput {
+            input = standardInput.withUnsafeBytes { larder_memory_file($0.baseAddress, $0.count) }
+            guard input >= 0 else { throw SystemError("hand on", "the source from standard input") }
+        }
+        defer { if input >= 0 { close(input) } }
+        return try Run(place.program, arguments, environment: environment, standardInput: input)
     }
 
     /// The arguments as Cargo gave them, the mapping's flags before all of rustc's own.
@@ -163,7 +204,7 @@ struct Miss {
         started: Int64,
         sessionsBefore: Set<String>
     ) throws(Unstored) -> Digest {
-        let isProbe = call.isProbe(session.environment)
+        let isProbe = call.isProbe(session.environment, currentFolder: place.currentFolder)
         guard larder_exited(end.status) != 0, let code = UInt8(exactly: larder_exit_code(end.status)) else {
             throw Unstored(.failed, "ended by signal \(larder_term_signal(end.status))")
         }
@@ -179,6 +220,9 @@ struct Miss {
         var observation = observed(trace, session.environment, process: end.process)
         session.endPhase("trace")
         if let reason = observation.unobservable { throw Unstored(.unobservable, reason) }
+        if code != 0, observation.ranPrograms {
+            throw Unstored(.failed, "exit code \(code), with a program that it ran")
+        }
         if code != 0, let path = observation.failedWrite { throw Unstored(.failed, "can't write \(path)") }
         if let path = observation.sideEffects { throw Unstored(.sideEffect, path) }
         if call.incremental != nil, incrementalSessions().isSubset(of: sessionsBefore) {
@@ -193,9 +237,22 @@ struct Miss {
         } else if call.kind == .compile, mayAskForVariables(observation) {
             observation.inputs += Observation.compilerVariables.map { (Input.Kind.variable, $0) }
         }
-        if remapping != nil { holding.count(observation.guests) }
+        if remapping != nil {
+            holding.count(observation.guests)
+            if observation.tellsOfFolders { holding.countEnvironment() }
+            // It leads from the program's folder to the toolchain's by the folders between them.
+            if call.usesRunPath { holding.count(["cwd", "out", "target", "sysroot"]) }
+        }
         var inputs = try inputs(observation, session.environment, &before, store, started: started)
-        var leaks = LeakCheck(roots)
+        var leaks = LeakCheck(roots, visited: observation.visited)
+        // A source that names one of the folders means that one, wherever it is compiled; and so does the code that is
+        // written to standard output, with the lengths of its texts in it.
+        if remapping != nil, call.kind == .compile {
+            for input in observation.inputs where input.kind == .file && input.name.hasSuffix(".rs") {
+                try? leaks.search(input.name)
+            }
+            end.standardOutput.withUnsafeBytes { leaks.search($0) }
+        }
         let outputs = try outputs(observation, store, &leaks, isComplete: code == 0, mustExist: code == 0 && !isProbe)
         let errors = Diagnostics.undone(end.standardError, remapping)
         if remapping != nil { holding.count(messages: errors) }
@@ -216,7 +273,7 @@ struct Miss {
         let id = hasher.finish()
         let outcome = Outcome(
             exitCode: code,
-            standardOutput: roots.tokenized(text: end.standardOutput),
+            standardOutput: call.kind == .query ? roots.tokenized(text: end.standardOutput) : end.standardOutput,
             standardError: roots.adding(remapping?.packageRoots ?? []).tokenized(messages: errors),
             duration: session.event.compile,
             outputs: outputs
@@ -247,14 +304,14 @@ struct Miss {
         _ store: borrowing Store,
         started: Int64
     ) throws(Unstored) -> [Input] {
-        var world = World(roots: roots, environment: environment, currentFolder: place.currentFolder)
+        var world = World(call, roots: roots, environment: environment, currentFolder: place.currentFolder)
         var inputs: [Input] = []
         inputs.reserveCapacity(observation.inputs.count)
         for (kind, name) in observation.inputs {
             let stored: String
             switch kind {
-            case .file, .absent, .exists, .listing: stored = roots.tokenized(path: name)
-            case .variable, .program, .currentFolder, .root, .environment: stored = name
+            case .file, .absent, .exists, .listing, .link, .target: stored = roots.tokenized(path: name)
+            case .variable, .program, .currentFolder, .root, .environment, .extern: stored = name
             }
             guard let digest = world.digest(kind, stored, memo: store.memo) else {
                 throw Unstored(.inputChanged, "\(name) is not as the compile saw it")
@@ -265,10 +322,22 @@ struct Miss {
             {
                 throw Unstored(.inputChanged, name)
             }
+            // Another file may lie there by now, by a link or a folder that was moved, which changes no time of a file.
+            if kind == .file, let opened = observation.opened[name], let stamp = world.stamp(of: name),
+                opened != [stamp.traceStamp], before.known(.file, stored) != digest
+            {
+                throw Unstored(.inputChanged, name)
+            }
             if kind == .listing, let stamp = FileStamp(of: name), stamp.latest >= started {
                 throw Unstored(.inputChanged, name)
             }
             inputs.append(Input(kind, stored, digest))
+        }
+        for name in World.externs(call) {
+            guard let digest = world.digest(.extern, name, memo: store.memo) else {
+                throw Unstored(.inputChanged, "--extern \(name)")
+            }
+            inputs.append(Input(.extern, name, digest))
         }
         return Set(inputs).sorted { ($0.kind.rawValue, $0.name) < ($1.kind.rawValue, $1.name) }
     }
@@ -338,5 +407,12 @@ struct Miss {
         guard let folder = call.incremental, let crate = call.crateName else { return [] }
         let names = (try? Files.listNames(Roots.absolute(folder, in: place.currentFolder))) ?? []
         return Set(names.filter { $0.hasPrefix(crate + "-") })
+    }
+}
+
+extension FileStamp {
+    /// As the observer notes what is opened.
+    fileprivate var traceStamp: UInt64 {
+        Trace.stamp(device: device, inode: inode, size: size, modified: modified)
     }
 }

@@ -16,6 +16,15 @@ struct Observed {
     /// A file or folder that could not be written.
     var failedWrite: String?
     var guests = Observation.Guests()
+    var ranPrograms = false
+    /// Whether a program was run that was not seen: it may be the observer that made it fail.
+    var hasUnseenProgram = false
+    /// Whether a program was told of this folder, or of the environment as a whole, and may have made something of it.
+    var tellsOfFolders = false
+    /// Folders above this compile's own in which something was found.
+    var visited: Set<String> = []
+    /// What was opened under each path, as `Trace.stamp` has it.
+    var opened: [String: Set<UInt64>] = [:]
 }
 
 extension Miss {
@@ -24,6 +33,11 @@ extension Miss {
         let observation = Observation(trace, rules(environment, process: process))
         var observed = Observed(outputs: observation.outputs, unobservable: observation.unobservable)
         observed.guests = observation.guests
+        observed.ranPrograms = observation.ranPrograms
+        observed.hasUnseenProgram = observation.hasUnseenProgram
+        observed.tellsOfFolders = observation.tellsOfFolders
+        observed.visited = observation.visited
+        observed.opened = observation.opened
         observed.failedWrite = observation.failedWrite
         observed.sideEffects = observation.sideEffects.sorted().first { access($0, F_OK) == 0 }
         observed.inputs = observation.dependencies.map { dependency in
@@ -36,6 +50,8 @@ extension Miss {
             case .environment: (.environment, "")
             case .program(let name): (.program, name)
             case .currentFolder: (.currentFolder, "")
+            case .link(let path): (.link, path)
+            case .target(let path): (.target, path)
             }
         }
         return observed
@@ -71,9 +87,25 @@ extension Miss {
             guard let real = Files.realPath(given), real != given else { continue }
             rules.links.append((real, given))
         }
+        rules.searchPath = World.searchPath(environment)
+        rules.foldersAbove = foldersAbove
         rules.variables = environment.values.mapValues { Trace.hash($0) }
         rules.countsCompilerVariables = true
         return rules
+    }
+
+    /// The folders above the current one and the package's. What lies directly below the file system's top is the same on
+    /// every machine.
+    private var foldersAbove: Set<String> {
+        var folders: Set<String> = []
+        for root in roots.roots where root.name == "cwd" || root.name == "pkg" {
+            var folder = Files.folder(of: root.path)
+            while folder.utf8.count(where: { $0 == UInt8(ascii: "/") }) > 1 {
+                folders.insert(folder)
+                folder = Files.folder(of: folder)
+            }
+        }
+        return folders.subtracting(roots.roots.map(\.path))
     }
 
     /// Whether a folder holds the sources, so that what is read in it must count.

@@ -3,31 +3,40 @@ internal import GatewayProtocol
 internal import Platform
 internal import Settings
 
-/// The shared cache as one call meets it: through the gateway, or not at all.
+/// The shared cache as one call meets it: through the gateway, or not at all. Nothing is done about it before it is needed:
+/// most calls are answered from this machine's disk.
 struct SharedCache: ~Copyable {
-    private var client: GatewayClient?
+    private let folder: String
+    private let settings: Settings
+    private let environment: Environment
     private let log: Log
+    private var isFound = false
+    private var client: GatewayClient?
 
     /// - Parameters:
     ///   - folder: the local cache's, into which the gateway puts what it fetches.
     init(_ session: borrowing Session, folder: String) {
+        self.folder = folder
+        settings = session.settings
+        environment = session.environment
         log = session.log
-        let remote = RemoteVariables(session.environment, session.settings)
+    }
+
+    private mutating func find() {
+        if isFound { return }
+        isFound = true
+        let remote = RemoteVariables(environment, settings)
         // What is fetched lands in the local cache: with one that may not grow there is nothing to fetch.
-        guard remote.isConfigured, !session.settings.isReadOnly, let program = Layout.helper(Layout.gatewayName) else {
-            return
-        }
-        let place = GatewayPlace(cache: folder, session.settings, remote, session.environment)
+        guard remote.isConfigured, !settings.isReadOnly, let program = Layout.helper(Layout.gatewayName) else { return }
+        let place = GatewayPlace(cache: folder, settings, remote, environment)
         client = GatewayClient(
             place,
             program: program,
-            settings: session.settings,
+            settings: settings,
             remote: remote,
-            environment: session.environment
+            environment: environment
         )
     }
-
-    var isConfigured: Bool { client != nil }
 
     /// Has a unit's manifest fetched into the local cache.
     ///
@@ -38,6 +47,7 @@ struct SharedCache: ~Copyable {
     mutating func fetchResult(_ id: Digest) -> String? { fetch(.fetchResult(id)) }
 
     private mutating func fetch(_ request: Request) -> String? {
+        find()
         let level = client?.fetch(request)
         if let failure = client?.failure ?? client?.trouble { log.write(.info, "shared cache: \(failure)") }
         return level
@@ -45,6 +55,7 @@ struct SharedCache: ~Copyable {
 
     /// Hands a stored result on for publishing. It waits on disk until it is.
     mutating func publish(unit: Digest, result: Digest) {
+        find()
         guard let place = client?.place else { return }
         do { try place.enqueue(unit: unit, result: result) } catch {
             log.write(.warn, "not to be published: \(error)")

@@ -42,23 +42,31 @@ struct Sources {
         return found.isEmpty ? .unmentioned : .included
     }
 
-    private static let call = Array("env!".utf8)
+    private static let name = Array("env".utf8)
+    private static let alias = Array("as".utf8)
     private static let inclusions = ["include", "include_str", "include_bytes"].map { Array($0.utf8) }
 
+    /// Finds `env!`, with spaces where Rust takes them, and `env as`, by which it gets another name.
     mutating func search(_ text: [UInt8]) {
         var index = 0
-        let last = text.count - Self.call.count
-        while index <= last {
-            guard text[index] == Self.call[0], text[index...].starts(with: Self.call) else {
+        let last = text.count - Self.name.count
+        while index < last {
+            guard text[index] == Self.name[0], text[index...].starts(with: Self.name) else {
                 index += 1
                 continue
             }
             let start = index
-            index += Self.call.count
-            if Self.isComment(text, start) { continue }
-            mentions.append(
-                Mention(variable: Self.argument(text, index), isIncluded: Self.isIncluded(text[..<start]))
-            )
+            index += Self.name.count
+            let next = text[index...].drop(while: Self.isSpace)
+            if next.first == UInt8(ascii: "!"), next.dropFirst().first != UInt8(ascii: "=") {
+                if Self.isComment(text, start) { continue }
+                let argument = Self.argument(text, next.startIndex + 1)
+                mentions.append(Mention(variable: argument, isIncluded: Self.isIncluded(text[..<start])))
+            } else if next.startIndex > index, next.starts(with: Self.alias),
+                next.dropFirst(2).first.map(Self.isSpace) == true
+            {
+                mentions.append(Mention(variable: nil, isIncluded: false))
+            }
         }
     }
 

@@ -60,6 +60,22 @@ void larder_forward_signals(int pid) {
     }
 }
 
+static struct sigaction size_signal;
+static int settled;
+
+void larder_settle(void) {
+    struct sigaction ignore;
+    memset(&ignore, 0, sizeof ignore);
+    ignore.sa_handler = SIG_IGN;
+    settled = sigaction(SIGXFSZ, &ignore, &size_signal) == 0;
+    for (int fd = 0; fd <= 2; fd++)
+        if (fcntl(fd, F_GETFD) < 0 && errno == EBADF) open("/dev/null", O_RDWR | O_CLOEXEC); /* the lowest that is free */
+}
+
+void larder_unsettle(void) {
+    if (settled) sigaction(SIGXFSZ, &size_signal, NULL);
+}
+
 static int put_in_place(int from, int to) {
     if (from < 0 || from == to) return 0;
     return dup2(from, to) < 0 ? -1 : 0;
@@ -81,6 +97,7 @@ int larder_spawn(const char *path, char *const argv[], char *const envp[], int i
         if (put_in_place(in, 0) < 0 || put_in_place(out, 1) < 0 || put_in_place(err, 2) < 0) failure = errno;
         sigprocmask(SIG_SETMASK, &old, NULL);
         if (!failure) {
+            larder_unsettle();
             execve(path, argv, envp);
             failure = errno;
         }
@@ -125,6 +142,7 @@ int larder_spawn_detached(const char *path, char *const argv[], char *const envp
         dup2(null, 2);
         if (syscall(SYS_close_range, 3u, ~0u, 0u) < 0)
             for (int fd = 3; fd < 4096; fd++) close(fd);
+        larder_unsettle();
         execve(path, argv, envp);
         _exit(127);
     }
@@ -185,6 +203,10 @@ int larder_memory_file(const void *bytes, size_t count) {
     }
     lseek(fd, 0, SEEK_SET);
     return fd;
+}
+
+int larder_contains(const void *bytes, size_t count, const void *word, size_t length) {
+    return memmem(bytes, count, word, length) != NULL;
 }
 
 int larder_mentions(const void *bytes, size_t count, const void *path, size_t length) {

@@ -67,6 +67,9 @@ package struct GatewayPlace: Sendable {
     package var unreadyMark: String { "\(folder)/\(fingerprint).unready" }
     package var log: String { "\(folder)/log" }
 
+    /// Alone in place of those words: print what is wrong with the settings, a line each, and end.
+    package static let problemsFlag = "--problems"
+
     /// The words a gateway is started with; the settings themselves travel in its environment.
     package var arguments: [String] { [cache, folder, fingerprint, outbox] }
 

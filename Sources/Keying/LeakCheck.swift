@@ -9,9 +9,11 @@ package struct LeakCheck {
     /// Names of the roots found so far.
     package private(set) var leaked: Set<String> = []
 
-    package init(_ roots: Roots) {
+    /// - Parameter visited: folders above the current one; where one shows, so may have what the current one is called by.
+    package init(_ roots: Roots, visited: Set<String> = []) {
+        let above = visited.map { Roots.Root(name: "cwd", path: $0) }
         // Shortest first: an output that does not mention a folder mentions nothing below it.
-        candidates = roots.roots.sorted { $0.path.utf8.count < $1.path.utf8.count }
+        candidates = (roots.roots + above).sorted { $0.path.utf8.count < $1.path.utf8.count }
     }
 
     /// Searches a file.
@@ -23,7 +25,7 @@ package struct LeakCheck {
         let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: capacity, alignment: 64)
         defer { buffer.deallocate() }
         var offset: off_t = 0
-        while leaked.count < candidates.count {
+        while candidates.contains(where: { !leaked.contains($0.name) }) {
             let count = retryingInterrupts { pread(file.number, buffer.baseAddress, capacity, offset) }
             guard count >= 0 else { throw SystemError("read", path) }
             search(UnsafeRawBufferPointer(rebasing: buffer[..<count]))

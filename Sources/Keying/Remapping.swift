@@ -18,6 +18,8 @@ package struct Remapping: Sendable {
         }
     }
 
+    /// Whether the package is none of the workspace's.
+    package private(set) var isOutside = false
     /// The rules that outputs depend on.
     package let rules: [Rule]
     /// Where the sources of the crates lie that this one depends on: rustc undoes a mapping it is given, and so finds
@@ -35,7 +37,6 @@ package struct Remapping: Sendable {
         var rules: [Rule] = []
         let package = environment.filled("CARGO_PKG_NAME").map { "\($0)-\(environment["CARGO_PKG_VERSION"] ?? "")" }
         // Cargo names a member's source by a path from the workspace's root, any other package's by a full one.
-        var isOutside = false
         if case .file(let source) = call.input { isOutside = source.utf8.first == UInt8(ascii: "/") }
         if let package, isOutside {
             rules.append(Rule(from: currentFolder, to: package))

@@ -1,6 +1,7 @@
 package import Digest
 internal import Glibc
 package import Platform
+package import RustcCall
 package import Store
 internal import Trace
 
@@ -9,6 +10,7 @@ package struct World {
     private let roots: Roots
     private let environment: Environment
     private let currentFolder: String
+    private let externs: [RustcCall.Extern]
     private var known: [Key: Digest?] = [:]
     private var stamps: [String: FileStamp] = [:]
 
@@ -21,11 +23,17 @@ package struct World {
     private static let nothing = Digest(words: (0, 0, 0, 0))
     private static let unset = Digest(words: (0, 0, 0, 1))
 
-    package init(roots: Roots, environment: Environment, currentFolder: String) {
+    package init(_ call: RustcCall, roots: Roots, environment: Environment, currentFolder: String) {
+        externs = call.externs
         self.roots = roots
         self.environment = environment
         self.currentFolder = currentFolder
         known.reserveCapacity(512)
+    }
+
+    /// Names of the inputs that a call's `--extern` files are, whatever their paths.
+    package static func externs(_ call: RustcCall) -> [String] {
+        call.externs.enumerated().filter { $0.element.path != nil }.map { "\($0.offset) \($0.element.name)" }
     }
 
     /// The stamp of a file that was looked at as an input, by its path.
@@ -69,7 +77,23 @@ package struct World {
             return roots.roots.first { $0.name == name }.map { Digest(of: $0.path.utf8) }
         case .program:
             guard let path = Self.program(name, environment) else { return Self.nothing }
-            return file(path, memo)
+            guard let content = file(path, memo) else { return nil }
+            var hasher = FieldHasher()
+            hasher.field(roots.tokenized(path: path))
+            hasher.field(content)
+            return hasher.finish()
+        case .link:
+            return roots.expanded(path: name).flatMap { Files.linkText($0) }.map {
+                Digest(of: roots.tokenized(text: $0))
+            }
+        case .target:
+            return roots.expanded(path: name).flatMap { Files.realPath($0) }
+                .map { Digest(of: roots.tokenized(path: $0).utf8) }
+        case .extern:
+            guard let index = Int(name.prefix { $0 != " " }), externs.indices.contains(index),
+                let path = externs[index].path
+            else { return nil }
+            return file(Roots.absolute(path, in: currentFolder), memo)
         case .file:
             return roots.expanded(path: name).flatMap { file($0, memo) }
         case .absent:

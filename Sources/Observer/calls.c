@@ -12,10 +12,16 @@ static bool worth_telling(const char *path, int32_t error) {
     return path && error != EFAULT && error != ENAMETOOLONG && error != EBADF && path[0] != 0;
 }
 
-uint32_t type_of_descriptor(int descriptor) {
+uint32_t type_of_descriptor(int descriptor, uint64_t *stamp) {
     struct stat found;
     long result = kernel(SYS_fstat, descriptor, (long)&found, 0, 0, 0, 0);
-    return result < 0 ? 0 : type_of_mode(found.st_mode);
+    if (result < 0) return 0;
+    uint64_t parts[] = {
+        (uint64_t)found.st_dev, (uint64_t)found.st_ino, (uint64_t)found.st_size,
+        (uint64_t)found.st_mtim.tv_sec * 1000000000u + (uint64_t)found.st_mtim.tv_nsec,
+    };
+    *stamp = hash_bytes((const char *)parts, sizeof parts);
+    return type_of_mode(found.st_mode);
 }
 
 void saw_open(const void *caller, int folder, const char *path, int flags, int descriptor) {
@@ -30,11 +36,14 @@ void saw_open(const void *caller, int folder, const char *path, int flags, int d
         if (flags & O_TRUNC) seen |= LARDER_OPEN_TRUNCATE;
         if (flags & O_EXCL) seen |= LARDER_OPEN_EXCLUSIVE;
         if (flags & O_PATH || (flags & O_TMPFILE) == O_TMPFILE) seen |= LARDER_OPEN_NAME_ONLY;
+        uint64_t stamp = 0;
+        uint32_t type = descriptor < 0 ? 0 : type_of_descriptor(descriptor, &stamp);
         record(&(struct event){
             .kind = LARDER_OPEN,
             .error = error,
             .flags = seen,
-            .type = descriptor < 0 ? 0 : type_of_descriptor(descriptor),
+            .type = type,
+            .value = stamp,
             .caller = caller,
             .a = path_text(folder, path),
         });

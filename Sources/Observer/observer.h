@@ -124,8 +124,8 @@ uint32_t object_of(const void *address);
 /// Whether the code at this address was in the process from its start: the program's own, not a proc macro's.
 bool from_start(const void *address);
 
-/// Type of an open file, as in a record's `type`.
-uint32_t type_of_descriptor(int descriptor);
+/// Type of an open file, as in a record's `type`. `stamp` gets what tells this file from another one under its name.
+uint32_t type_of_descriptor(int descriptor, uint64_t *stamp);
 static inline uint32_t type_of_mode(mode_t mode) { return (uint32_t)mode >> 12 & 15; }
 
 // Recording of one kind of call each. `failed` tells whether errno holds the call's error. They keep errno.

@@ -87,6 +87,13 @@ package enum Files {
         return String(validatingCString: resolved)
     }
 
+    /// The text of the symbolic link at `path`; `nil` if it is none.
+    package static func linkText(_ path: String) -> [UInt8]? {
+        var buffer = [CChar](repeating: 0, count: Int(PATH_MAX))
+        let count = readlink(path, &buffer, buffer.count)
+        return count < 0 ? nil : buffer[..<count].map { UInt8(bitPattern: $0) }
+    }
+
     /// Bytes that this user can still write to the file system of `path`; `nil` where that can't be told.
     package static func freeSpace(_ path: String) -> UInt64? {
         var info = statvfs()

@@ -42,6 +42,8 @@ package struct RustcCall: Sendable {
     package private(set) var outputFolder: String?
     package private(set) var outputFile: String?
     package private(set) var extraFilename = ""
+    /// Whether the call has `-C metadata`, as all of Cargo's own have.
+    package private(set) var hasMetadata = false
     package private(set) var target: String?
     package private(set) var sysroot: String?
     /// The folder of `-C incremental`.
@@ -51,6 +53,10 @@ package struct RustcCall: Sendable {
     package private(set) var remaps: [String] = []
     package private(set) var usesNativeCPU = false
     package private(set) var instrumentsCoverage = false
+    /// Whether programs get a run path, which leads from their own folder to the toolchain's.
+    package private(set) var usesRunPath = false
+    /// Whether the user narrows what path mappings apply to.
+    package private(set) var scopesRemapping = false
     /// Whether diagnostics go out as JSON, one object a line, or as text for people.
     package private(set) var hasJSONDiagnostics = false
     package private(set) var hasColorChoice = false
@@ -99,6 +105,7 @@ package struct RustcCall: Sendable {
                     searchPaths.append(SearchPath(kind: "all", path: value))
                 }
             case "remap-path-prefix": remaps.append(value)
+            case "remap-path-scope": scopesRemapping = true
             case "error-format": hasJSONDiagnostics = value == "json"
             case "color": hasColorChoice = true
             case "codegen": readCodegen(value)
@@ -124,9 +131,11 @@ package struct RustcCall: Sendable {
         let (name, setting) = Self.split(value, at: UInt8(ascii: "="))
         switch name.replacingUnderscores {
         case "extra-filename": extraFilename = setting ?? ""
+        case "metadata": hasMetadata = true
         case "incremental": incremental = setting
         case "target-cpu": usesNativeCPU = usesNativeCPU || setting == "native"
-        case "instrument-coverage": instrumentsCoverage = !["off", "no", "n", "false", "0"].contains(setting ?? "")
+        case "instrument-coverage": instrumentsCoverage = !Self.no.contains(setting ?? "")
+        case "rpath": usesRunPath = !Self.no.contains(setting ?? "")
         default: break
         }
     }
@@ -166,6 +175,9 @@ package struct RustcCall: Sendable {
         return names
     }
 
+    /// Source: `rustc_session::options::parse`, `parse_bool`.
+    private static let no = ["off", "no", "n", "false", "0"]
+
     static let searchKinds: Set<String> = ["dependency", "crate", "native", "framework", "all"]
 
     /// `-Z` options by which rustc measures itself: their output is of that one run.
@@ -183,7 +195,7 @@ package struct RustcCall: Sendable {
         "target-features", "target-libdir", "target-list", "target-spec-json", "target-spec-json-schema", "tls-models",
     ]
 
-    /// Opens `@file`: each line of it is one argument; no quoting; not opened again inside.
+    /// Opens `@file`: each line of it is one argument, an empty one too; no quoting; not opened again inside.
     /// Source: `rustc_driver_impl::args`.
     private static func openArgumentFiles(
         _ arguments: [String],
@@ -198,7 +210,9 @@ package struct RustcCall: Sendable {
             }
             let path = String(argument.dropFirst())
             guard !path.hasPrefix("shell:"), let text = readFile(path) else { throw PassedOn(.argumentFile, path) }
-            opened += text.split(whereSeparator: \.isNewline).map(String.init)
+            var lines = text.utf8.split(separator: UInt8(ascii: "\n"), omittingEmptySubsequences: false)
+            if lines.last?.isEmpty == true { lines.removeLast() }
+            opened += lines.map { line in String(Substring(line.last == UInt8(ascii: "\r") ? line.dropLast() : line)) }
         }
         return opened
     }

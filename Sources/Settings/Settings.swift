@@ -164,8 +164,13 @@ package struct Settings: Sendable {
         }
     }
 
+    /// Also in the form of Rust's `env_logger`, which sccache takes: `warn,sccache=trace`. What is said of larder or sccache
+    /// counts, else what is said of all.
     private static func level(_ text: String) -> LogLevel? {
-        switch text.lowercased() {
+        let parts = text.lowercased().split(separator: ",").map { $0.filter { $0 != " " } }
+        let own = parts.first { $0.hasPrefix("sccache=") || $0.hasPrefix("larder=") }
+        let name = own.flatMap { $0.split(separator: "=").last.map(String.init) } ?? parts.first { !$0.contains("=") }
+        return switch name {
         case "off": .off
         case "error": .error
         case "warn": .warn

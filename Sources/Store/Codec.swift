@@ -15,7 +15,7 @@ package import Digest
 /// A file with another magic, version or check is no entry: it counts as damaged, or as foreign, and is replaced.
 package enum Codec {
     /// Raised whenever a form or the meaning of a key changes; entries of another version are never read.
-    package static let version: UInt8 = 1
+    package static let version: UInt8 = 2
     static let magic = Array("LARDER".utf8)
     static let headerSize = 8
 

@@ -12,6 +12,7 @@ package enum MissReason: String, CaseIterable, Sendable {
     case variableChanged = "variable-changed"
     case programChanged = "program-changed"
     case currentFolderChanged = "current-folder-changed"
+    case linkChanged = "link-changed"
     case otherFolder = "other-folder"
     case environmentChanged = "environment-changed"
     case forced = "forced"
@@ -28,6 +29,8 @@ package enum MissReason: String, CaseIterable, Sendable {
         case .currentFolder: self = .currentFolderChanged
         case .root: self = .otherFolder
         case .environment: self = .environmentChanged
+        case .link, .target: self = .linkChanged
+        case .extern: self = .fileChanged
         }
     }
 
@@ -45,6 +48,7 @@ package enum MissReason: String, CaseIterable, Sendable {
         case .variableChanged: "an environment variable that the compile reads has changed"
         case .programChanged: "a program that the compile runs has changed"
         case .currentFolderChanged: "the compile reads its current folder, which is another one"
+        case .linkChanged: "a symbolic link that the compile asks about leads elsewhere"
         case .otherFolder: "the stored result holds the path of another checkout, home or target folder"
         case .environmentChanged: "the compile takes the environment as a whole (a shell does), and that has changed"
         case .forced: "a new compile was asked for (LARDER_RECACHE)"

@@ -15,7 +15,8 @@ package struct Input: Hashable, Sendable {
         case listing
         /// The environment variable has this value; `unset` is a value of its own.
         case variable
-        /// The program of this name in `PATH` has this digest.
+        /// The program of this name in `PATH`: digest of its place, with tokens, and its content. A compiler finds its own
+        /// files by its place.
         case program
         /// The process's current folder, as text with tokens, has this digest.
         case currentFolder
@@ -23,6 +24,12 @@ package struct Input: Hashable, Sendable {
         case root
         /// All variables together have this digest, those that tell one session from the next left out.
         case environment
+        /// The symbolic link's text, with tokens, has this digest.
+        case link
+        /// The path leads here with all links followed: digest of that path, with tokens.
+        case target
+        /// The file that the call names for this `--extern` now has this digest: its number and name.
+        case extern
     }
 
     package let kind: Kind

@@ -4,6 +4,10 @@ package enum Dependency: Hashable, Sendable {
     case absent(String)
     case exists(String)
     case listing(String)
+    /// The text of a symbolic link.
+    case link(String)
+    /// What a path leads to, with all links followed.
+    case target(String)
     case variable(String)
     /// All variables but those that tell one session from the next: a shell had them.
     case environment
@@ -21,6 +25,8 @@ package struct ObservationRules: Sendable {
     /// Folders and single files in which the compile's outputs belong.
     package var outputFolders: [String] = []
     package var outputFiles: Set<String> = []
+    /// Folders above those in which the compile takes place.
+    package var foldersAbove: Set<String> = []
     /// Folders whose content is no input: the incremental one, larder's own.
     package var ignoredFolders: [String] = []
     /// Files that are no input: the observer.
@@ -31,6 +37,8 @@ package struct ObservationRules: Sendable {
     /// Folders that the compile was given by way of links, and what the kernel calls them: a file that is named by a
     /// descriptor comes by that name.
     package var links: [(real: String, given: String)] = []
+    /// The folders of `PATH` as the wrapper has it.
+    package var searchPath: [String] = []
     /// The wrapper's variables, by name: hash of the value.
     package var variables: [String: UInt64] = [:]
     /// Whether the compiler's own variables count, but for those it always asks for: no dep-info names them.

@@ -71,6 +71,19 @@ package enum Noise {
         ].contains(String(plain))
     }
 
+    /// Linkers, the compilers that drive them, and what those run: they ask for their folder and for paths behind links, and
+    /// make nothing of the answers but messages.
+    static func isLinkTool(_ program: String) -> Bool {
+        // `x86_64-linux-gnu-gcc-12`, `clang-15`, `ld.lld`, `rust-lld`.
+        let words = name(of: program).split { $0 == "-" || $0 == "." }
+        let tools: Set<Substring> = [
+            "cc", "c++", "gcc", "g++", "clang", "clang++", "cpp", "collect2", "ld", "ld64", "lld", "gold", "bfd",
+            "mold",
+            "wild", "as", "ar", "ranlib", "strip", "objcopy", "dwp", "lto1",
+        ]
+        return name(of: program) == "lto-wrapper" || words.contains { tools.contains($0) }
+    }
+
     /// Programs that are run to learn the time, the machine's name or something random.
     static func isOfTheMoment(_ program: String) -> Bool {
         ["date", "hostname", "uuidgen"].contains(name(of: program))

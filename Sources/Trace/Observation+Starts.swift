@@ -77,6 +77,7 @@ extension Observation {
     }
 
     private mutating func failUnseen(_ record: Trace.Record) {
+        hasUnseenProgram = true
         fail("\(text(record.first) ?? "?") was run and could not be observed (a static program, or of another libc)")
     }
 

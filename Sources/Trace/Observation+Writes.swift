@@ -1,3 +1,5 @@
+internal import Glibc
+
 /// Types of files, as in `st_mode >> 12`.
 enum FileType {
     static let unknown: UInt32 = 0
@@ -16,6 +18,10 @@ extension Observation {
                 // A device, a terminal or make's jobserver keeps nothing.
                 guard record.type == FileType.regular || record.type == FileType.unknown else { continue }
                 guard let path = path(record.first) else { continue }
+                // Neither emptied nor made by this open: a file may have been there, which is added to or changed in place. A
+                // hit would put this compile's state of it over what became of it since.
+                let isWhole = record.flags & 0b11000 != 0
+                if !isWhole, !touched.contains(path), !isIgnored(path) { sideEffects.insert(path) }
                 written.insert(path)
                 touched.insert(path)
             case .rename:
@@ -41,6 +47,12 @@ extension Observation {
                 madeFolders.append(path)
                 touched.insert(path)
             default: break
+            }
+        }
+        for folder in madeFolders where !isIgnored(folder) && !rules.outputFolders.contains(folder) {
+            // One that is still there and holds no output: a hit makes no empty folders.
+            if access(folder, F_OK) == 0, !written.contains(where: { isBelow($0, folder) }) {
+                sideEffects.insert(folder)
             }
         }
         for path in written where !isIgnored(path) {

@@ -19,6 +19,17 @@ package struct Observation: Sendable {
     package internal(set) var unobservable: String?
     /// A file that could not be opened for writing: what a failing compile then says may be no longer true.
     package private(set) var failedWrite: String?
+    /// What was opened under each path, by the hash of its device, inode, size and time; several where it was replaced
+    /// meanwhile.
+    package private(set) var opened: [String: Set<UInt64>] = [:]
+    /// Whether a program was run.
+    package var ranPrograms: Bool { images.contains { $0.key != compilerImage && !$0.value.isProxy } }
+    /// Whether a program was run that was not seen, so that it may be the observer that made it fail.
+    package internal(set) var hasUnseenProgram = false
+    /// Whether what a child process was told of this folder, or of the whole environment, may show in the result.
+    package private(set) var tellsOfFolders = false
+    /// Folders above this compile's own in which a proc macro or a child found something.
+    package private(set) var visited: Set<String> = []
 
     package struct Guests: Sendable {
         package internal(set) var variables: Set<String> = []
@@ -35,10 +46,13 @@ package struct Observation: Sendable {
     /// Paths that the compile made, moved or removed.
     var touched: Set<String> = []
     var madeFolders: [String] = []
+    private var composed: [String: [UInt8]] = [:]
 
     struct Image {
         let pid: Int32
         let program: String
+        /// Whether it only links, and writes no path of its own accord.
+        var isLinkTool: Bool { Noise.isLinkTool(program) }
         var objects: [UInt32: (path: String, isFromStart: Bool)] = [:]
         var environment: Set<Pair> = []
         /// Whether it ran before the compiler, in the same process: rustup's proxy.
@@ -136,6 +150,7 @@ package struct Observation: Sendable {
         let asker = asker(record)
         guard asker != .nobody else { return }
         if asker == .guest { note(record) }
+        if asker == .guest || asker == .child, record.error == 0 { visit(record) }
         switch record.kind {
         case .hello: takeProgram(record, asker)
         case .object: takeObject(record)
@@ -144,10 +159,21 @@ package struct Observation: Sendable {
         case .resolve, .readLink: takeLink(record, asker)
         case .list: takeListing(record, asker)
         case .variable: takeVariable(record, asker)
-        case .currentFolder where asker != .compiler: dependencies.insert(.currentFolder)
+        case .currentFolder where asker != .compiler:
+            dependencies.insert(.currentFolder)
+            if asker == .child, images[record.image]?.isLinkTool != true { tellsOfFolders = true }
         case .exec, .spawn: takeStart(record)
         case .moment where asker == .guest: fail("a proc macro asked for \(text(record.first) ?? "?")")
         default: break
+        }
+    }
+
+    private mutating func visit(_ record: Trace.Record) {
+        guard [.open, .look, .resolve, .readLink, .list].contains(record.kind), let path = path(record.first),
+            let slash = path.utf8.lastIndex(of: UInt8(ascii: "/"))
+        else { return }
+        for folder in [path, String(path[..<slash])] where rules.foldersAbove.contains(folder) {
+            visited.insert(folder)
         }
     }
 
@@ -165,7 +191,10 @@ package struct Observation: Sendable {
     private mutating func takeProgram(_ record: Trace.Record, _ asker: Asker) {
         guard asker == .child, let program = path(record.first) else { return }
         insert(.file, program)
-        if Noise.isInterpreter(program) { dependencies.insert(.environment) }
+        if Noise.isInterpreter(program) {
+            dependencies.insert(.environment)
+            tellsOfFolders = true
+        }
         if Noise.isOfTheMoment(program) { fail("\(program) was run, whose answer is of this moment or machine alone") }
     }
 
@@ -177,6 +206,14 @@ package struct Observation: Sendable {
         // A macro that goes through the whole environment makes no call that could be seen, but it names the variable.
         if record.image == compilerImage, !isBelow(path, rules.sysroot), SharedObject.names("environ", in: path) {
             dependencies.insert(.environment)
+            tellsOfFolders = true
+        }
+        // The loader looks for a macro's own libraries by itself; where it looked in vain no call shows.
+        if record.image == compilerImage, !isToolchain(path),
+            !["/lib", "/lib64", "/usr"].contains(where: { isBelow(path, $0) }),
+            !rules.dependencyFolders.contains(where: { isBelow(path, $0) })
+        {
+            dependencies.insert(.variable("LD_LIBRARY_PATH"))
         }
     }
 
@@ -187,7 +224,11 @@ package struct Observation: Sendable {
             return
         }
         if record.error != 0 { return takeFailure(record, path, asker) }
-        if record.flags & 32 == 0, record.type == FileType.regular { return insert(.file, path) }
+        if record.flags & 32 == 0, record.type == FileType.regular {
+            if !touched.contains(path) { opened[path, default: []].insert(record.value) }
+            if asker == .child { takeSearched(path) }
+            return insert(.file, path)
+        }
         if asker == .compiler { return }
         insert(.exists, path)
         // What comes through a pipe can't be asked for again. Make's jobserver is one, whose name says so.
@@ -200,18 +241,22 @@ package struct Observation: Sendable {
         guard let path = path(record.first) else { return }
         if record.error != 0 { return takeFailure(record, path, asker) }
         if asker == .compiler { return }
+        if asker == .child { takeSearched(path) }
         // A stat tells a file's size and times, by which `git` for one knows that it was changed: only its content says
         // whether the answer would be the same. `access` tells that it is there.
         let isStat = record.flags & 2 == 0
         insert(isStat && record.type == FileType.regular ? .file : .exists, path)
     }
 
-    /// `readlink` and `realpath`: what lies behind the link is the input, so a link that is pointed elsewhere is noticed
-    /// by what it leads to.
+    /// `readlink` and `realpath`. What lies behind the link is the input, so a link that is pointed elsewhere is noticed
+    /// by what it leads to. But a proc macro, `git` or a script may use the answer itself.
     private mutating func takeLink(_ record: Trace.Record, _ asker: Asker) {
         guard let path = path(record.first) else { return }
         if record.error != 0 { return takeFailure(record, path, asker) }
         if asker == .compiler { return }
+        if asker == .guest || images[record.image]?.isLinkTool != true {
+            insert(record.kind == .readLink ? .link : .target, path)
+        }
         var found = stat()
         let isFile = stat(path, &found) == 0 && (found.st_mode & S_IFMT) == S_IFREG
         insert(isFile ? .file : .exists, path)
@@ -263,7 +308,18 @@ package struct Observation: Sendable {
         "RAYON_RS_NUM_CPUS", "XDG_CACHE_HOME", "RUSTC_TRANSLATION_NO_DEBUG_ASSERT",
     ]
 
-    enum PathKind { case file, absent, exists, listing }
+    /// A child that finds a program where `PATH` leads to may have looked for it there, as gcc does for `ld.mold`: put
+    /// another one before it, and the child finds that.
+    private mutating func takeSearched(_ path: String) {
+        guard let slash = path.utf8.lastIndex(of: UInt8(ascii: "/")) else { return }
+        let (folder, name) = (String(path[..<slash]), String(path[path.utf8.index(after: slash)...]))
+        guard rules.searchPath.contains(folder),
+            let first = rules.searchPath.first(where: { access("\($0)/\(name)", X_OK) == 0 }), first == folder
+        else { return }
+        dependencies.insert(.program(name))
+    }
+
+    enum PathKind { case file, absent, exists, listing, link, target }
 
     mutating func insert(_ kind: PathKind, _ path: String) {
         if isIgnored(path) || isToolchain(path) || touched.contains(path) { return }
@@ -273,6 +329,8 @@ package struct Observation: Sendable {
         case .absent: dependencies.insert(.absent(path))
         case .exists: dependencies.insert(.exists(path))
         case .listing: dependencies.insert(.listing(path))
+        case .link: dependencies.insert(.link(path))
+        case .target: dependencies.insert(.target(path))
         }
     }
 
@@ -297,6 +355,13 @@ package struct Observation: Sendable {
         guard let text = String(validating: bytes, as: UTF8.self) else {
             fail("a path or a variable's name is no UTF-8")
             return nil
+        }
+        if bytes.contains(where: { $0 >= 0x80 }) {
+            // Swift takes two texts for one that differ only in how their letters are composed; a file system does not.
+            if let known = composed[text], !known.elementsEqual(bytes) {
+                fail("\(text) is written in two ways that look alike")
+            }
+            composed[text] = Array(bytes)
         }
         return text
     }

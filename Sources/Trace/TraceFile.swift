@@ -18,6 +18,10 @@ package enum TraceFile {
     /// Makes an empty trace.
     package static func create(at path: String) throws(SystemError) {
         let file = try Descriptor(opening: path, O_RDWR | O_CREAT | O_EXCL, mode: 0o600, for: "create")
+        // Where files may not be as large, a trace that is full is noticed.
+        var limit = rlimit()
+        let isLimited = getrlimit(__rlimit_resource_t(RLIMIT_FSIZE.rawValue), &limit) == 0
+        let capacity = max(allocated, min(capacity, isLimited ? UInt64(limit.rlim_cur) : capacity))
         var header = magic
         func append<Number: FixedWidthInteger>(_ number: Number) {
             withUnsafeBytes(of: number) { header += $0 }
@@ -96,6 +100,15 @@ package struct Trace: Sendable {
     /// The observer's hash of a name or a value: 64-bit FNV-1a.
     package static func hash(_ bytes: some Sequence<UInt8>) -> UInt64 {
         bytes.reduce(0xCBF2_9CE4_8422_2325) { ($0 ^ UInt64($1)) &* 0x100_0000_01B3 }
+    }
+
+    /// The observer's hash of what was opened. Times are nanoseconds.
+    package static func stamp(device: UInt64, inode: UInt64, size: UInt64, modified: Int64) -> UInt64 {
+        hash(
+            [device, inode, size, UInt64(bitPattern: modified)].flatMap { word in
+                withUnsafeBytes(of: word) { Array($0) }
+            }
+        )
     }
 
     struct Record: Sendable {

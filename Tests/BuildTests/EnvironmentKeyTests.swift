@@ -99,64 +99,94 @@ struct EnvironmentKeyTests {
         try test.step("unset again", .nothing, like: first)
     }
 
-    @Test("13: a toolchain switched behind a rustup proxy is seen", arguments: ["variable", "file"])
-    func rustupProxy(_ way: String) throws {
+    /// A copy of the toolchain with another standard library: what it says on a panic differs, by as many bytes.
+    private func otherToolchain(in box: Sandbox) throws -> String {
+        let other = box.folder + "/other"
+        try Tools.run("mkdir", ["-p", other])
+        try Tools.run(
+            "cp",
+            ["-a", "--reflink=auto", "\(box.toolchain.sysroot)/bin", "\(box.toolchain.sysroot)/lib", other]
+        )
+        let libraries = "\(other)/lib/rustlib/\(Native.triple)/lib"
+        let core = try #require(Files.tree(libraries).first { $0.hasPrefix("libcore-") && $0.hasSuffix(".rlib") })
+        try Tools.run("sed", ["-i", "s/on a `None` value/on a `NONE` value/g", "\(libraries)/\(core)"])
+        return other
+    }
+
+    private static let panicking = Programs.program(
+        "fn main() { std::panic::set_hook(Box::new(|info| println!(\"{info}\"))); None::<u32>.unwrap(); }\n"
+    )
+
+    @Test("13: a toolchain switched behind a rustup proxy is seen")
+    func rustupProxy() throws {
         let box = try Sandbox()
         let rustup = try Tools.path("rustup")
-        let home = try Tools.run(rustup, ["show", "home"]).trimmed
-        // Only nightly takes it.
-        let test = try Differential(
-            Programs.program("#![feature(never_type)]\nfn main() { println!(\"a\"); }\n"),
-            programs: [Programs.demo],
-            box: box
-        )
         let proxies = String(rustup.dropLast("/rustup".count))
-        func step(_ name: String, _ toolchain: String) throws -> [LoggedEvent] {
-            var changes: [String: String?] = ["PATH": "\(proxies):/usr/bin:/bin", "RUSTUP_HOME": home]
-            if way == "variable" {
-                changes["RUSTUP_TOOLCHAIN"] = toolchain
-            } else {
-                test.project.write("rust-toolchain.toml", "[toolchain]\nchannel = \"\(toolchain)\"\n")
+        let test = try Differential(Self.panicking, programs: [Programs.demo], box: box)
+        let base: [String: String?] = [
+            "PATH": "\(proxies):/usr/bin:/bin", "RUSTUP_HOME": box.folder + "/rustup", "RUSTUP_TOOLCHAIN": nil,
+            "RUSTFLAGS": "-C opt-level=0",
+        ]
+        for (name, folder) in [("one", box.toolchain.sysroot), ("two", try otherToolchain(in: box))] {
+            try box.start(rustup, ["toolchain", "link", name, folder], in: box.folder, larder: false, base).wait()
+                .succeeded()
+        }
+        func step(_ way: String, _ toolchain: String) throws -> [LoggedEvent] {
+            var changes = base
+            test.project.remove("rust-toolchain.toml")
+            switch way {
+            case "variable": changes["RUSTUP_TOOLCHAIN"] = toolchain
+            case "file": test.project.write("rust-toolchain.toml", "[toolchain]\nchannel = \"\(toolchain)\"\n")
+            default:
+                let words = way == "default" ? ["default", toolchain] : ["override", "set", toolchain]
+                try box.start(rustup, words, in: test.project.folder, larder: false, base).wait().succeeded()
             }
             let before = box.events.count
             var built: [Built] = []
+            var said: [String] = []
             for larder in [false, true] {
                 test.project.remove("target")
                 built.append(
                     try box.start("\(proxies)/cargo", ["build"], in: test.project.folder, larder: larder, changes)
-                        .wait()
+                        .wait().succeeded()
+                )
+                said.append(
+                    try Command(
+                        test.project.path(
+                            "target/\(Programs.demo)"
+                        ),
+                        [],
+                        environment: box.environment,
+                        folder: box.folder,
+                        outputFolder: box.outputs
+                    ).run().output
                 )
             }
-            try #require(built[0].code == built[1].code, "\(name): \(built[1].errors)")
-            #expect(Normal.lines(built[0].errors) == Normal.lines(built[1].errors), "\(name)")
-            #expect(built[0].code == (toolchain == "nightly" ? 0 : 101), "\(built[0].errors)")
+            #expect(Normal.lines(built[0].errors) == Normal.lines(built[1].errors), "\(way) \(toolchain)")
+            #expect(said[0] == said[1])
+            #expect(said[0].contains(toolchain == "one" ? "`None`" : "`NONE`"), "\(way) \(toolchain): \(said)")
             return box.events.dropFirst(before).filter { $0.crate == "demo" }
         }
-        #expect(try step("first", "nightly").map(\.result) == ["miss"])
-        #expect(try step("unchanged", "nightly").map(\.result) == ["hit"])
-        #expect(try step("switched", "stable").map(\.result) == ["miss"])
-        #expect(try step("back", "nightly").map(\.result) == ["hit"])
+        // In this order: an override and a file would win over what comes after them.
+        for (index, way) in ["default", "override", "file", "variable"].enumerated() {
+            #expect(try step(way, "one").map(\.result) == [index == 0 ? "miss" : "hit"], "\(way)")
+            #expect(try step(way, "one").map(\.result) == ["hit"], "\(way)")
+            #expect(try step(way, "two").map(\.result) == [index == 0 ? "miss" : "hit"], "\(way)")
+            #expect(try step(way, "one").map(\.result) == ["hit"], "\(way)")
+            if way == "override" {
+                try box.start(rustup, ["override", "unset"], in: test.project.folder, larder: false, base).wait()
+                    .succeeded()
+            }
+        }
     }
 
     @Test("13: another toolchain behind a link of the same name, with the same -vV, is seen")
     func sameVersion() throws {
         let box = try Sandbox()
         let original = box.toolchain.sysroot
-        let other = box.folder + "/other"
-        try Tools.run("mkdir", ["-p", other])
-        try Tools.run("cp", ["-a", "--reflink=auto", "\(original)/bin", "\(original)/lib", other])
-        // The standard library of another nightly: what it says on a panic differs, by as many bytes.
-        let libraries = "\(other)/lib/rustlib/\(Native.triple)/lib"
-        let core = try #require(Files.tree(libraries).first { $0.hasPrefix("libcore-") && $0.hasSuffix(".rlib") })
-        try Tools.run("sed", ["-i", "s/on a `None` value/on a `NONE` value/g", "\(libraries)/\(core)"])
+        let other = try otherToolchain(in: box)
         let link = box.folder + "/current"
-        let test = try Differential(
-            Programs.program(
-                "fn main() { std::panic::set_hook(Box::new(|info| println!(\"{info}\"))); None::<u32>.unwrap(); }\n"
-            ),
-            programs: [Programs.demo],
-            box: box
-        )
+        let test = try Differential(Self.panicking, programs: [Programs.demo], box: box)
         let variables: [String: String?] = ["RUSTC": "\(link)/bin/rustc", "RUSTFLAGS": "-C opt-level=0"]
         var steps: [Differential.Step] = []
         // No counting proxy stands before these two: larder's own log has to do.

@@ -243,11 +243,16 @@ import Testing
         #expect(reader.lastBuild().isEmpty == false)
     }
 
-    @Test func `events of calls that could not write to the cache count, too`() throws {
+    @Test func `events of calls that could not write to the cache count, too, and those of other caches do not`() throws
+    {
         let scratch = try Scratch()
         try Files.makeFolder(scratch.path + "/elsewhere")
         let fallback = EventLog(folder: scratch.path + "/elsewhere")
-        try fallback.append(Event())
+        for cache in [scratch.path + "/cache", scratch.path + "/another", ""] {
+            var event = Event()
+            event.cache = cache
+            try fallback.append(event)
+        }
         let reader = EventReader(folder: scratch.path + "/cache", fallback: fallback)
         #expect(reader.statistics().requests == 1)
         try reader.zero()

@@ -46,4 +46,17 @@ import Testing
             #expect(page.contains(variable), "share/man/larder.1 lacks \(variable)")
         }
     }
+
+    @Test func `README and manual page name every setting of the shared caches`() throws {
+        let readme = try lines(of: "README.md").filter { $0.hasPrefix("| LARDER_") }.joined(separator: "\n")
+        let page = try lines(of: "share/man/larder.1").joined(separator: "\n")
+        for key in FileKey.all {
+            guard let own = key.own, let dot = own.firstIndex(of: ".") else { continue }
+            #expect(readme.contains(own[own.index(after: dot)...]), "README.md lacks \(own)")
+            let variable = key.variable.replacing("SCCACHE_", with: "LARDER_")
+            #expect(page.contains(variable), "share/man/larder.1 lacks \(variable)")
+            // The README writes those that share a beginning as `…_END`.
+            #expect(readme.contains("_" + (variable.split(separator: "_").last ?? "")), "README.md lacks \(variable)")
+        }
+    }
 }

@@ -49,7 +49,9 @@ extension Scene {
         rules.rootProcess = outcome.process
         rules.outputFolders = [path("out")]
         rules.ignoredFiles = [try Self.library()]
-        rules.dependencyFolders = [path("out")]
+        rules.dependencyFolders = [path("out"), path("macro")]
+        // As the wrapper has it.
+        rules.ignoredFolders = [path("out/incremental")]
         rules.crateFolders = [path("crates")]
         rules.variables = environment.mapValues { Trace.hash($0.utf8) }
         return Compile(outcome: outcome, observation: Observation(outcome.trace, rules))

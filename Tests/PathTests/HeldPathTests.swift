@@ -161,4 +161,109 @@ struct HeldPathTests {
         #expect(Tree.compare(second.plain.target, second.larder.target, comparesBytes: true) == [])
         #expect(Mentions.find([folder + "/"], below: second.larder.target) == [])
     }
+
+    @Test(
+        "a variable asked for in another way of writing is this checkout's",
+        arguments: [
+            "println!(\"{}\", env ! (\"OUT_DIR\").len());",
+            "use std::env as e; println!(\"{}\", e!(\"OUT_DIR\").len());",
+        ]
+    )
+    func otherWriting(_ statement: String) throws {
+        let main =
+            "mod made { include!(concat!(env!(\"OUT_DIR\"), \"/made.rs\")); }\n"
+            + "fn main() { println!(\"{}\", made::MADE); \(statement) }\n"
+        try Moved(Demo.program(main, ["build.rs": Self.build]), compiled: ["demo"])
+    }
+
+    @Test("a source that names a folder of the checkout means that one")
+    func literal() throws {
+        let box = try Sandbox()
+        let one = try box.project(Demo.program("", ["data.txt": "one"]), in: "a")
+        one.write("src/main.rs", "fn main() { println!(\"{}\", include_str!(\"\(one.path("data.txt"))\")); }\n")
+        let other = try one.copy(to: box.folder + "/b")
+        try box.cargo(["build"], in: one).succeeded()
+        one.write("data.txt", "two")
+        try box.cargo(["build"], in: other).succeeded()
+        #expect(try Tools.run(other.path("target/debug/demo"), []) == "two\n")
+        #expect(other.read("target/debug/demo.d").contains(one.path("data.txt")))
+    }
+
+    @Test("a run path leads from this checkout's depth to the toolchain")
+    func runPath() throws {
+        let manifest = Project.manifest("demo", "[profile.dev]\nrpath = true")
+        let flags: [String: String?] = ["RUSTFLAGS": "-C prefer-dynamic"]
+        try Moved(
+            Demo.program("fn main() { println!(\"a\"); }\n", ["Cargo.toml": manifest]),
+            compiled: ["demo"]
+        ) { _ in flags }
+    }
+
+    @Test("the repository's folder, which a macro finds above its package", arguments: ["walks", "git"])
+    func above(_ way: String) throws {
+        let body =
+            way == "walks"
+            ? """
+            let mut folder = std::path::PathBuf::from(folder);
+            while !folder.join(".git").exists() { assert!(folder.pop()); }
+            format!("{:?}", folder.display().to_string())
+            """
+            : """
+            let out = std::process::Command::new("git").args(["rev-parse", "--show-toplevel"]).output().unwrap();
+            format!("{:?}", String::from_utf8(out.stdout).unwrap().trim())
+            """
+        var files = Demo.macro(body, "fn main() { println!(\"{}\", asker::asked!()); }\n")
+        for (path, text) in files {
+            files[path] = nil
+            files["rust/\(path)"] = text
+        }
+        // What makes a folder a repository for git.
+        files[".git/HEAD"] = "ref: refs/heads/main\n"
+        files[".git/objects/x"] = ""
+        files[".git/refs/x"] = ""
+        try Moved(files, workspace: "rust", compiled: ["demo"])
+    }
+
+    @Test("what a linker's script makes of its folder")
+    func linkerScript() throws {
+        let script = "#!/bin/sh\nexec cc \"$@\" -Wl,--build-id=0x$(pwd | md5sum | cut -c1-8)\n"
+        let test = try Differential(Demo.program("fn main() {}\n", ["lk.txt": ""]))
+        let flags: [String: String?] = ["RUSTFLAGS": "-C linker=./lk"]
+        func id(_ step: Differential.Half) throws -> String {
+            try Tools.run("readelf", ["-n", "\(step.target)/debug/demo"]).components(separatedBy: "Build ID:").last
+                ?? ""
+        }
+        test.project.script("lk", script)
+        let first = try test.step("first checkout", .anything, ["build"], flags)
+        test.project = try test.project.copy(to: test.box.folder + "/other/place")
+        let second = try test.step("second checkout", .anything, ["build"], flags)
+        #expect(try id(second.larder) == id(second.plain))
+        #expect(try id(second.larder) != id(first.larder))
+    }
+
+    @Test("a package outside the workspace that goes to the file that file! names", arguments: ["library", "script"])
+    func fileMacro(_ way: String) throws {
+        var files = Demo.outside("", "fn main() { println!(\"{}\", leaf::TEXT); }\n")
+        if way == "library" {
+            files["leaf/src/lib.rs"] = "pub const TEXT: &str = include_str!(concat!(file!(), \".txt\"));\n"
+            files["leaf/src/lib.rs.txt"] = "found"
+        } else {
+            files["leaf/src/lib.rs"] = "pub const TEXT: &str = env!(\"FOUND\");\n"
+            files["leaf/data.txt"] = "found"
+            files["leaf/build.rs"] = """
+                fn main() {
+                    let text = std::fs::read_to_string(std::path::Path::new(file!()).parent().unwrap().join("data.txt"));
+                    println!("cargo:rustc-env=FOUND={}", text.unwrap());
+                    println!("cargo:rerun-if-changed={}", file!());
+                }
+
+                """
+        }
+        let test = try Differential(files, programs: ["debug/demo"])
+        test.isOrdered = false
+        test.project = Project(folder: test.project.path("demo"))
+        let step = try test.step("built", .anything, isClean: false)
+        #expect(step.larder.programs == ["debug/demo 0 found\n"], "\(step.larder.built.errors)")
+        try test.step("nothing to do", .nothing, isClean: false)
+    }
 }

@@ -27,6 +27,16 @@ void larder_forward_signals(int pid);
 /* Ends this process the way a child with wait status `status` ended: same exit code, or the same signal. */
 void larder_exit_like(int status) __attribute__((noreturn));
 
+/* Whether `word` stands anywhere in `bytes`. */
+int larder_contains(const void *bytes, size_t count, const void *word, size_t length);
+
+/* Makes this process fit to work in whatever it was started with: a limit on file sizes gives an error and no signal, and
+ * descriptors 0 to 2 are open, so that no file of ours gets one of these numbers. What is run in its place or by it finds
+ * both as they were. */
+void larder_settle(void);
+/* Undoes what `larder_settle` did to signals: to be called before an exec. */
+void larder_unsettle(void);
+
 /* Waits for the end of a child to which signals are forwarded, and stops forwarding. Gives its pid, or -1 and errno. */
 int larder_wait(int pid, int *status);
 

@@ -1,3 +1,4 @@
+internal import Backends
 internal import GatewayProtocol
 internal import Glibc
 package import Platform
@@ -8,6 +9,11 @@ package enum Daemon {
     /// - Parameters:
     ///   - arguments: its own, its name first; then those of `GatewayPlace.arguments`.
     package static func run(_ arguments: [String], environment: Environment) -> Int32 {
+        let remote = environment.values.mapValues { String(decoding: $0, as: UTF8.self) }
+        if arguments.dropFirst().elementsEqual([GatewayPlace.problemsFlag]) {
+            for problem in RemoteSettings(environment: remote).problems { print(problem) }
+            return 0
+        }
         guard arguments.count == 5 else {
             return fail("larderd is started by larder; to start it by hand use `larder --start-server`", 2)
         }
@@ -20,7 +26,6 @@ package enum Daemon {
             outbox: arguments[4]
         )
         let settings = Settings(environment)
-        let remote = environment.values.mapValues { String(decoding: $0, as: UTF8.self) }
         let gateway = Gateway(place, settings, remote)
         do {
             try Server(gateway, idleTimeout: settings.idleTimeout).run()

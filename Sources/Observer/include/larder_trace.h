@@ -34,7 +34,8 @@
 ///                  parent's pid
 ///     ENVIRONMENT  what it began with. a = (hash(name):u64 hash(value):u64)*
 ///     OBJECT       a shared object (or the program) is loaded. a = path (empty: the program), flags = LARDER_AT_START
-///     OPEN         open and all its relatives. a = path, type, flags = LARDER_OPEN_*
+///     OPEN         open and all its relatives. a = path, type, flags = LARDER_OPEN_*, value = hash(device:u64 inode:u64
+///                  size:u64 modified:u64, in nanoseconds) of what was opened
 ///     LOOK         stat, access, chdir and all their relatives. a = path, type, flags = LARDER_LOOK_*
 ///     READLINK     a = path, b = the link's text
 ///     RESOLVE      realpath. a = path, b = result

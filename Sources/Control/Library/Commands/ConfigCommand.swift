@@ -20,10 +20,13 @@ package struct ConfigCommand: ParsableCommand {
     package func run() throws {
         if snapshot { return try writeSnapshot() }
         let session = Session()
-        let settings = session.settings
-        let report = ConfigurationReport(settings, session.environment)
+        let report = ConfigurationReport(
+            session.settings,
+            session.environment,
+            remoteProblems: RemoteProblems.find(session)
+        )
         print(json ? report.json.compact + "\n" : report.text, terminator: "")
-        if !settings.problems.isEmpty { throw ExitCode(1) }
+        if !report.problems.isEmpty { throw ExitCode(1) }
     }
 
     /// What the wrapper reads in place of the files. Printed, too: the folder may not be writable.

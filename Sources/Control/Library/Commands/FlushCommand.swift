@@ -19,24 +19,32 @@ package struct FlushCommand: ParsableCommand {
     package func run() throws {
         guard let shared = SharedCacheAccess(Session()) else {
             // What is stored is on disk before the wrapper ends: without a shared cache nothing can be waiting.
-            print("No shared cache is in use: nothing is waiting to be published.")
+            print("No shared cache is in use: nothing is to be published.")
             return
         }
         let milliseconds = timeout.multipliedReportingOverflow(by: 1000)
         let limit = milliseconds.overflow ? UInt32.max : milliseconds.partialValue
-        let report = try shared.report(
+        let before = try shared.report(mayStart: true)
+        let after = try shared.report(
             .flush(all: all, milliseconds: limit),
             mayStart: true,
             milliseconds: Int64(limit) + 5000
         )
-        guard let report else { throw Failure("the gateway gave no answer") }
-        guard report.queue > 0 else {
-            print("Nothing is waiting to be published.")
-            if report.dropped > 0 {
-                print("\(report.dropped) results were given up since the gateway started: \(report.publishError)")
-            }
+        guard let before, let after else { throw Failure("the gateway gave no answer") }
+        if !after.levels.isEmpty, after.levels.allSatisfy(\.readOnly) {
+            print("The shared cache is read only from here: nothing is published.")
             return
         }
-        throw Failure("\(report.queue) results could not be published; they stay queued. \(report.publishError)")
+        // A gateway that was replaced meanwhile counts anew.
+        let published = after.pid == before.pid ? after.published - before.published : after.published
+        if after.dropped > 0 {
+            print("\(after.dropped) results were given up since the gateway started: \(after.publishError)")
+        }
+        guard after.queue > 0 else {
+            print(published > 0 ? "Published \(published) results. Nothing is waiting." : "Nothing is waiting.")
+            return
+        }
+        let cause = after.levels.map(\.lastError).first { !$0.isEmpty } ?? after.publishError
+        throw Failure("\(after.queue) results could not be published and stay queued: \(cause)")
     }
 }

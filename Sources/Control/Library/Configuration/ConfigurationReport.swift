@@ -5,11 +5,20 @@ package import Settings
 package struct ConfigurationReport {
     private let settings: Settings
     private let environment: Environment
+    /// One line for each thing that is wrong with a setting.
+    package let problems: [String]
 
-    /// - Parameter environment: where the variables of shared caches are looked up.
-    package init(_ settings: Settings, _ environment: Environment = Environment([:])) {
+    /// - Parameters:
+    ///   - environment: where the variables of shared caches are looked up.
+    ///   - remoteProblems: what is wrong with those.
+    package init(
+        _ settings: Settings,
+        _ environment: Environment = Environment([:]),
+        remoteProblems: [String] = []
+    ) {
         self.settings = settings
         self.environment = environment
+        problems = settings.problems + remoteProblems
     }
 
     /// What is shown in place of a password.
@@ -59,8 +68,8 @@ package struct ConfigurationReport {
         }
         for other in others { table.add(other.name, other.shown, Self.text(other.origin)) }
         var text = table.text
-        if !settings.problems.isEmpty {
-            text += "\nProblems\n" + settings.problems.map { "  \($0)\n" }.joined()
+        if !problems.isEmpty {
+            text += "\nProblems\n" + problems.map { "  \($0)\n" }.joined()
         }
         return text
     }
@@ -81,7 +90,7 @@ package struct ConfigurationReport {
             )
         }
         return .members([
-            "settings": .object(members), "problems": .array(settings.problems.map { .text($0) }),
+            "settings": .object(members), "problems": .array(problems.map { .text($0) }),
         ])
     }
 

@@ -36,10 +36,9 @@ package struct Examination {
                 )
             ]
         }
-        guard !session.settings.problems.isEmpty else { return [Finding(.good, "settings", "nothing wrong")] }
-        return session.settings.problems.map {
-            Finding(.problem, "settings", $0, advice: "Correct it where it is set.")
-        }
+        let problems = session.settings.problems + RemoteProblems.find(session)
+        guard !problems.isEmpty else { return [Finding(.good, "settings", "nothing wrong")] }
+        return problems.map { Finding(.problem, "settings", $0, advice: "Correct it where it is set.") }
     }
 
     // MARK: The cache

@@ -3,10 +3,7 @@ internal import GatewayProtocol
 extension GatewayReport {
     /// What `doctor` says of the gateway and each server.
     var findings: [Finding] {
-        var findings = problems.map {
-            Finding(.problem, "shared", $0, advice: "`larder config` shows where each value was set.")
-        }
-        findings.append(Finding(.good, "gateway", "larderd \(version), process \(pid), up for \(Sizes.time(uptime))"))
+        var findings = [Finding(.good, "gateway", "larderd \(version), process \(pid), up for \(Sizes.time(uptime))")]
         if queue > 0 {
             let cause = publishError.isEmpty ? "" : ": \(publishError)"
             findings.append(
