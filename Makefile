@@ -9,7 +9,7 @@ DEPS ?=
 STAGE := $(CURDIR)/.stage
 
 .DEFAULT_GOAL := help
-.PHONY: help deps build install uninstall stage stack demo test bench lint format check-linkage clean
+.PHONY: help deps build install uninstall stage stack demo test bench fuzz lint format check-linkage clean
 
 help: ## Says what can be made
 	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/\1|\2/p' $(MAKEFILE_LIST) | while IFS='|' read -r target text; do \
@@ -44,6 +44,9 @@ test: stage ## Runs all tests
 
 bench: stage ## Measures against plain Cargo, sccache, zccache and a floor (BENCH="--rounds 1 …")
 	bench/bench --stage "$(STAGE)" $(BENCH)
+
+fuzz: deps ## Fuzzes what reads bytes from elsewhere for a minute (SECONDS=…)
+	scripts/fuzz $(SECONDS)
 
 lint: deps ## Checks formatting, scripts, warnings and what the tree must not hold
 	$(SWIFT) format lint --recursive --parallel --strict Package.swift Sources Tests

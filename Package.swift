@@ -11,6 +11,18 @@ let settings: [SwiftSetting] =
         .enableUpcomingFeature("InternalImportsByDefault"),
     ] + (strict ? [.treatAllWarnings(as: .error)] : [])
 
+/// The fuzzer's program has libFuzzer's own `main`, so that it is built by itself: `make fuzz`.
+let fuzzing: [Target] =
+    Context.environment["LARDER_FUZZ"] == "1"
+    ? [
+        .executableTarget(
+            name: "larder-fuzz",
+            dependencies: ["Bundle", "Digest", "RustcCall", "Store", "Trace"],
+            path: "Tests/Fuzz",
+            swiftSettings: settings
+        )
+    ] : []
+
 let package = Package(
     name: "larder",
     products: [
@@ -159,6 +171,6 @@ let package = Package(
             ],
             swiftSettings: settings
         ),
-    ],
+    ] + fuzzing,
     swiftLanguageModes: [.v6]
 )

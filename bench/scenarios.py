@@ -202,7 +202,7 @@ SCENARIOS = [
     Scenario("first", "first build", first, CACHES, ("plain",)),
     Scenario("rebuild", "clean rebuild", rebuild, ("replay", *CACHES), ("replay",)),
     Scenario("division", "where the clean rebuild goes", division, ("replay", "larder")),
-    Scenario("remote", "clean rebuild, local cache empty, all on a server", remote, OFFICES, ("larder",), False, "rebuild"),
+    Scenario("remote", "clean rebuild, local cache empty, all on a server", remote, OFFICES, ("larder",), True, "rebuild"),
     Scenario("elsewhere", "clean build in another checkout", elsewhere, CACHES, ("plain",), False),
     Scenario("observer", "each rustc observed", observer, ("observer-off", "observer-on"), ("observer-off",)),
     Scenario("unobserved", "first build, LARDER_OBSERVER=off", unobserved, ("larder-unobserved",), ("plain",), False),

@@ -3,21 +3,24 @@ internal import Platform
 
 /// Passes rustc's messages on: as they come, or, where paths are mapped, line by line with the real paths put back.
 ///
-/// Errors in JSON wait for the end: a compile that fails where it may be by our doing is done again, and then they are not
-/// rustc's last word.
+/// Errors that may be our doing wait for the end: such a compile is done again, and then they are not rustc's last word.
 struct Diagnostics {
     private let remapping: Remapping?
-    private let holdsErrors: Bool
+    /// What a message that waits has in it; `nil`: none waits.
+    private let waiting: StaticString?
     private var rest: [UInt8] = []
     private var held: [UInt8] = []
 
-    init(_ remapping: Remapping?, holdsErrors: Bool) {
+    /// - Parameter isJSON: whether messages come as one object a line, so that they can be told apart.
+    init(_ remapping: Remapping?, isJSON: Bool) {
         self.remapping = remapping
-        self.holdsErrors = holdsErrors
+        // A member's own errors are what its author waits for; those of its link step come last anyway.
+        let isOutside = remapping?.isOutside == true
+        waiting = !isJSON ? nil : isOutside ? "\"level\":\"error" : "\"message\":\"linking with "
     }
 
     mutating func pass(_ piece: UnsafeRawBufferPointer) {
-        guard remapping != nil || holdsErrors else { return Self.write(piece) }
+        guard remapping != nil || waiting != nil else { return Self.write(piece) }
         rest += piece
         guard let end = rest.lastIndex(of: UInt8(ascii: "\n")) else { return }
         pass(lines: rest[...end])
@@ -26,7 +29,7 @@ struct Diagnostics {
 
     private mutating func pass(lines: ArraySlice<UInt8>) {
         let undone = remapping?.undone(lines) ?? Array(lines)
-        if held.isEmpty, !holdsErrors || !undone.holds("\"level\":\"error") {
+        if held.isEmpty, waiting.map(undone.holds) != true {
             undone.withUnsafeBytes { Self.write($0) }
         } else {
             held += undone

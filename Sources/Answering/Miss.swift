@@ -51,7 +51,7 @@ struct Miss {
         let started = Self.afterTick(of: session.began)
         let startedAt = larder_monotonic_microseconds()
         let end: Run.End
-        var diagnostics = Diagnostics(remapping, holdsErrors: call.hasJSONDiagnostics)
+        var diagnostics = Diagnostics(remapping, isJSON: call.hasJSONDiagnostics)
         do { end = try compile(session, tracePath, store, &diagnostics) } catch {
             throw PassedOn(.internalError, "\(error)")
         }

@@ -62,6 +62,10 @@ package enum Noise {
             || sessionPrefixes.contains { variable.hasPrefix($0) }
     }
 
+    static func isShell(_ program: String) -> Bool {
+        ["sh", "dash", "bash", "zsh", "ksh", "mksh"].contains(String(name(of: program)))
+    }
+
     /// Programs that take their whole environment as it is, without asking for variables by name.
     static func isInterpreter(_ program: String) -> Bool {
         let plain = name(of: program).prefix { $0.isLetter }

@@ -1,4 +1,5 @@
 internal import Glibc
+internal import Platform
 
 /// What the processes of one compile read and wrote. **Who asks decides what counts**:
 ///
@@ -51,8 +52,8 @@ package struct Observation: Sendable {
     struct Image {
         let pid: Int32
         let program: String
-        /// Whether it only links, and writes no path of its own accord.
-        var isLinkTool: Bool { Noise.isLinkTool(program) }
+        /// Whether it makes nothing of the folders that it asks for: it only links, or is a shell with a plain script.
+        var isIndifferent: Bool
         var objects: [UInt32: (path: String, isFromStart: Bool)] = [:]
         var environment: Set<Pair> = []
         /// Whether it ran before the compiler, in the same process: rustup's proxy.
@@ -86,7 +87,8 @@ package struct Observation: Sendable {
             switch record.kind {
             case .hello:
                 guard let program = text(record.first) else { continue }
-                images[record.image] = Image(pid: record.pid, program: program)
+                let isIndifferent = Noise.isLinkTool(program) || isPlainScript(record, of: program)
+                images[record.image] = Image(pid: record.pid, program: program, isIndifferent: isIndifferent)
                 if record.pid == rules.rootProcess {
                     if let earlier = compilerImage { images[earlier]?.isProxy = true }
                     compilerImage = record.image
@@ -161,7 +163,7 @@ package struct Observation: Sendable {
         case .variable: takeVariable(record, asker)
         case .currentFolder where asker != .compiler:
             dependencies.insert(.currentFolder)
-            if asker == .child, images[record.image]?.isLinkTool != true { tellsOfFolders = true }
+            if asker == .child, images[record.image]?.isIndifferent != true { tellsOfFolders = true }
         case .exec, .spawn: takeStart(record)
         case .moment where asker == .guest: fail("a proc macro asked for \(text(record.first) ?? "?")")
         default: break
@@ -193,9 +195,23 @@ package struct Observation: Sendable {
         insert(.file, program)
         if Noise.isInterpreter(program) {
             dependencies.insert(.environment)
-            tellsOfFolders = true
+            if images[record.image]?.isIndifferent != true { tellsOfFolders = true }
         }
         if Noise.isOfTheMoment(program) { fail("\(program) was run, whose answer is of this moment or machine alone") }
+    }
+
+    /// Whether a shell runs a script that can be seen to make nothing of the folders that its variables tell it: it uses no
+    /// variable but its arguments. A linker's `exec cc "$@"` is one; a command given as text can't be seen.
+    private mutating func isPlainScript(_ record: Trace.Record, of program: String) -> Bool {
+        guard Noise.isShell(program), let script = path(record.second), script != program,
+            let text = try? Files.read(script, limit: 1 << 20), text.starts(with: "#!".utf8)
+        else { return false }
+        let harmless = Set("@*#?!123456789(".utf8)
+        let usesVariables = text.indices.contains { index in
+            text[index] == UInt8(ascii: "$") && !(index + 1 < text.count && harmless.contains(text[index + 1]))
+        }
+        let lowercased = String(decoding: text, as: UTF8.self).lowercased()
+        return !usesVariables && !["pwd", "~", "env", "set", "export", "`"].contains { lowercased.contains($0) }
     }
 
     private mutating func takeObject(_ record: Trace.Record) {
@@ -254,7 +270,7 @@ package struct Observation: Sendable {
         guard let path = path(record.first) else { return }
         if record.error != 0 { return takeFailure(record, path, asker) }
         if asker == .compiler { return }
-        if asker == .guest || images[record.image]?.isLinkTool != true {
+        if asker == .guest || images[record.image]?.isIndifferent != true {
             insert(record.kind == .readLink ? .link : .target, path)
         }
         var found = stat()

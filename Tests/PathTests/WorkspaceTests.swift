@@ -107,9 +107,12 @@ struct WorkspaceTests {
         let builds = try subject.builds
         #expect(Tree.compare(builds.plainOutputs, builds.exactOutputs, comparesBytes: true) == [])
     }
+}
 
-    /// The other profile, at one place: plain, through larder, and from the cache.
-    @Test("a release build of the program: cold, from the cache, and after a touched file")
+/// The demo's program in the other profile, at one place. A suite of its own, which runs beside the others.
+@Suite("A release build of the program")
+struct ReleaseTests {
+    @Test("cold, from the cache, and after a touched file")
     func release() throws {
         let box = try Sandbox("release")
         let test = try Differential([:], programs: ["release/larder-demo"], box: box)

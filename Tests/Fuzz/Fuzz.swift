@@ -1,0 +1,45 @@
+import Foundation
+import RustcCall
+
+@testable import Bundle
+@testable import Digest
+@testable import Store
+@testable import Trace
+
+/// What libFuzzer calls with each input: its first byte chooses a parser, the rest is what that reads.
+///
+/// A parser may refuse anything; it may not trap, hang or take memory without end. Files and bundles carry a checksum that
+/// no fuzzer finds, so it is put right first: what is behind it is what is tried.
+@_cdecl("LLVMFuzzerTestOneInput")
+public func fuzz(_ start: UnsafePointer<UInt8>?, _ count: Int) -> CInt {
+    guard let start, count > 1 else { return 0 }
+    let bytes = Array(UnsafeBufferPointer(start: start + 1, count: count - 1))
+    switch start.pointee % 6 {
+    case 0: _ = try? Manifest(record(.manifest, bytes))
+    case 1: _ = try? Outcome(record(.result, bytes))
+    case 2: _ = Observation(Trace(ByteFields(bytes), start: 0, hasOverflowed: false), ObservationRules())
+    case 3:
+        let words = bytes.split(separator: 0).map { String(decoding: $0, as: UTF8.self) }
+        _ = try? RustcCall(words) { _ in String(decoding: bytes, as: UTF8.self) }
+        _ = Invocation(words)
+    case 4: _ = try? Bundle.manifest(bundle(.manifest, bytes), key: name)
+    default: _ = try? Head(bundle(.result, bytes), kind: .result, name: name)
+    }
+    return 0
+}
+
+private let name = Digest(words: (1, 2, 3, 4))
+
+/// A file of the cache with this payload and a right checksum.
+private func record(_ kind: Codec.Kind, _ payload: [UInt8]) -> [UInt8] {
+    let body = Codec.magic + [kind.rawValue, Codec.version] + payload
+    return body + Digest(of: body).bytes
+}
+
+/// A bundle whose head is this, as far as it says how long it is, with a right checksum behind it.
+private func bundle(_ kind: Bundle.Kind, _ bytes: [UInt8]) -> [UInt8] {
+    let start = Bundle.magic + [kind.rawValue, Bundle.version] + name.bytes
+    let parts = Int(bytes.first ?? 0) % 4
+    let head = start + [UInt8(parts), 0, 0, 0] + bytes.dropFirst().prefix(parts * Bundle.Part.encodedSize)
+    return head + Digest(of: head).bytes + bytes.dropFirst(1 + parts * Bundle.Part.encodedSize)
+}
