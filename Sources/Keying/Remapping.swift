@@ -20,6 +20,8 @@ package struct Remapping: Sendable {
 
     /// Whether the package is none of the workspace's.
     package private(set) var isOutside = false
+    /// What rustc may write without our mapping: a mapping of the user's own to the same, a source given as `./a.rs`.
+    private var written: Set<String> = []
     /// The rules that outputs depend on.
     package let rules: [Rule]
     /// Where the sources of the crates lie that this one depends on: rustc undoes a mapping it is given, and so finds
@@ -51,6 +53,8 @@ package struct Remapping: Sendable {
             rules.append(Rule(from: target, to: "target"))
         }
         self.rules = rules.filter { $0.from != "/" }
+        written = Set(call.remaps.compactMap { $0.split(separator: "=", omittingEmptySubsequences: false).last.map(String.init) })
+        if case .file(let source) = call.input, source.hasPrefix("./") { written.insert(".") }
     }
 
     /// The same, with the packages known that this compile may speak of.
@@ -74,7 +78,8 @@ package struct Remapping: Sendable {
     package func undone(_ lines: ArraySlice<UInt8>) -> [UInt8] {
         let slash = UInt8(ascii: "/")
         guard lines.contains(slash) else { return Array(lines) }
-        let mappings = (sources + rules).reversed().map { (from: $0.from, to: Array($0.to.utf8) + [slash]) }
+        let mappings = (sources + rules).reversed().filter { !written.contains($0.to) }
+            .map { (from: $0.from, to: Array($0.to.utf8) + [slash]) }
         var result: [UInt8] = []
         result.reserveCapacity(lines.count + 1024)
         var rest = lines

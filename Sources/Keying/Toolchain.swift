@@ -113,8 +113,8 @@ package struct Toolchain: Sendable {
         }
         var hasher = FieldHasher()
         hasher.field("larder toolchain identity")
-        for file in files {
-            guard let (digest, stamp) = digest(file, memo) else { throw Unidentified(detail: "can't read \(file)") }
+        for (file, found) in zip(files, digests(files, memo)) {
+            guard let (digest, stamp) = found else { throw Unidentified(detail: "can't read \(file)") }
             witnesses.add(file, stamp)
             hasher.field(file.hasPrefix(sysroot) ? String(file.dropFirst(sysroot.count)) : Files.name(of: file))
             hasher.field(digest)
@@ -164,15 +164,19 @@ package struct Toolchain: Sendable {
         }
     }
 
-    /// A file's digest, and its stamp when it had that.
-    private static func digest(_ path: String, _ memo: borrowing Memo) -> (Digest, FileStamp)? {
-        guard let stamp = FileStamp(of: path) else { return nil }
-        if let digest = memo.digest(for: stamp) { return (digest, stamp) }
-        guard let file = try? Descriptor(opening: path, O_RDONLY),
-            let (digest, read) = try? Digest.ofFile(file.number, path: path)
-        else { return nil }
-        if fileClockNow() &- read.latest > Memo.youth { memo.remember(digest, for: read) }
-        return (digest, read)
+    /// Each file's digest, and its stamp when it had that.
+    private static func digests(_ files: [String], _ memo: borrowing Memo) -> [(Digest, FileStamp)?] {
+        var found = files.map { path -> (Digest, FileStamp)? in
+            guard let stamp = FileStamp(of: path), let digest = memo.digest(for: stamp) else { return nil }
+            return (digest, stamp)
+        }
+        let unknown = files.indices.filter { found[$0] == nil }
+        for (index, read) in zip(unknown, ManyDigests.of(unknown.map { files[$0] })) {
+            guard let read else { continue }
+            if fileClockNow() &- read.stamp.latest > Memo.youth { memo.remember(read.digest, for: read.stamp) }
+            found[index] = (read.digest, read.stamp)
+        }
+        return found
     }
 
     /// Set while a compiler is asked, or looked for further on in `PATH`: a copy of larder that is found there must not ask

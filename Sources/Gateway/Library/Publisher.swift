@@ -234,7 +234,8 @@ final class Publisher: Sendable {
         return result
     }
 
-    /// Adds an entry to the manifest on a server.
+    /// Adds an entry to the manifest on a server. Of two gateways that add at once one may lose its entry, which costs
+    /// somebody a compile: no server here can do it in one step for values of any form.
     private func put(_ entry: Manifest.Entry, of unit: Digest, to level: Level) throws {
         let name = "m/\(unit.hex)"
         var manifest = Manifest()
