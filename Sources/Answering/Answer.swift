@@ -230,7 +230,10 @@ extension RustcCall {
 
 extension [UInt8] {
     /// Whether a word stands anywhere in these bytes.
-    func holds(_ word: StaticString) -> Bool {
-        withUnsafeBytes { larder_contains($0.baseAddress, $0.count, word.utf8Start, word.utf8CodeUnitCount) != 0 }
+    func holds(_ word: String) -> Bool {
+        var word = word
+        return word.withUTF8 { word in
+            withUnsafeBytes { larder_contains($0.baseAddress, $0.count, word.baseAddress, word.count) != 0 }
+        }
     }
 }

@@ -7,9 +7,12 @@ internal import Platform
 struct Diagnostics {
     private let remapping: Remapping?
     /// What a message that waits has in it; `nil`: none waits.
-    private let waiting: StaticString?
+    private let waiting: String?
     private var rest: [UInt8] = []
-    private var held: [UInt8] = []
+    /// What waits.
+    private(set) var held: [UInt8] = []
+    /// Whether Cargo was told of a file that dependents can start with.
+    var hasAnnounced = false
 
     /// - Parameter isJSON: whether messages come as one object a line, so that they can be told apart.
     init(_ remapping: Remapping?, isJSON: Bool) {

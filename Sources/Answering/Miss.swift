@@ -55,7 +55,7 @@ struct Miss {
         do { end = try compile(session, tracePath, store, &diagnostics) } catch {
             throw PassedOn(.internalError, "\(error)")
         }
-        if let status = tryAgain(after: end, tracePath, session) {
+        if mayHaveFailedByUs(end, diagnostics, tracePath, session), let status = tryAgain(session) {
             session.event.compile = larder_monotonic_microseconds() &- startedAt
             session.endPhase("compile")
             session.event.unstored = (Uncached.failed.rawValue, "it was done again as without larder")
@@ -128,19 +128,18 @@ struct Miss {
                 diagnostics.pass(piece)
                 // Cargo starts dependents now, and each of them will ask for this file's digest: it is worked out once,
                 // here, while rustc still generates code.
-                for path in notices.metadata(in: piece) { _ = try? store.keep(path) }
+                for path in notices.metadata(in: piece) {
+                    diagnostics.hasAnnounced = true
+                    _ = try? store.keep(path)
+                }
             }
         )
     }
 
-    /// Does a compile again that failed where it may be by our doing: exactly as without larder, and its end is what counts.
+    /// Does a compile again, exactly as without larder. Its end is what counts.
     ///
-    /// - Returns: its wait status; `nil` where there is no reason to.
-    private func tryAgain(after end: Run.End, _ tracePath: String, _ session: borrowing Session) -> Int32? {
-        guard call.kind == .compile, larder_exited(end.status) != 0, larder_exit_code(end.status) != 0,
-            !call.isProbe(session.environment, currentFolder: place.currentFolder),
-            mayHaveFailedByUs(end, tracePath, session)
-        else { return nil }
+    /// - Returns: its wait status; `nil` where it can't be started.
+    private func tryAgain(_ session: borrowing Session) -> Int32? {
         let compiler = session.compiler
         guard
             let run = try? start([compiler.program] + compiler.arguments, environment: session.environment.entries),
@@ -152,12 +151,26 @@ struct Miss {
         return end.status
     }
 
-    /// A program that can't bear the observer, or a source that takes a mapped path for a file's. A package of somebody
-    /// else's: a member's errors are what its author is about to read, and mapped paths lead there from the workspace.
-    private func mayHaveFailedByUs(_ end: Run.End, _ tracePath: String, _ session: borrowing Session) -> Bool {
-        if remapping?.isOutside == true { return true }
+    /// Whether a compile failed with errors that nobody has seen yet, and that may be by our doing: a program that can't bear
+    /// the observer, or the source of a package outside the workspace that takes a mapped path for a file's.
+    private func mayHaveFailedByUs(
+        _ end: Run.End,
+        _ diagnostics: Diagnostics,
+        _ tracePath: String,
+        _ session: borrowing Session
+    ) -> Bool {
+        guard larder_exited(end.status) != 0, larder_exit_code(end.status) != 0, !diagnostics.held.isEmpty,
+            // Cargo has started dependents, and bears no second notice of the same file.
+            !diagnostics.hasAnnounced
+        else { return false }
+        // The paths that rustc names are put back; what is left of the mapping is a text that the source made use of.
+        let held = diagnostics.held
+        if let remapping, remapping.isOutside {
+            return remapping.rules.contains { held.holds($0.to + "/") }
+                || ["macro panicked", "derive panicked", "attribute panicked"].contains(where: held.holds)
+        }
         // What the loader or a sanitizer says where it refuses a preloaded library.
-        if end.standardError.holds("LD_PRELOAD") || end.standardError.holds("liblarder-observer") { return true }
+        if held.holds("LD_PRELOAD") || held.holds("liblarder-observer") { return true }
         guard let trace = try? TraceFile.read(tracePath) else { return false }
         return observed(trace, session.environment, process: end.process).hasUnseenProgram
     }

@@ -76,7 +76,8 @@ package enum Bundle {
             self.fault = fault
         }
 
-        init(_ error: SystemError) { self.init(error.description, .machine) }
+        /// What is not there any more won't come back.
+        init(_ error: SystemError) { self.init(error.description, error.isMissing ? .bundle : .machine) }
     }
 
     struct Part: Equatable {

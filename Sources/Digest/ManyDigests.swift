@@ -50,7 +50,7 @@ package enum ManyDigests {
         let work = Work(paths)
         let processors = max(1, sysconf(Int32(_SC_NPROCESSORS_ONLN)))
         var threads: [pthread_t] = []
-        for _ in 1..<max(2, min(processors, paths.count)) {
+        for _ in 0..<max(0, min(processors, paths.count) - 1) {
             var thread = pthread_t()
             let context = Unmanaged.passRetained(work)
             let code = pthread_create(

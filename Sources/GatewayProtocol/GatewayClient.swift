@@ -85,12 +85,14 @@ package struct GatewayClient: ~Copyable {
     /// - Parameter milliseconds: for the answer, once the gateway has said that it works on it.
     package mutating func ask(_ request: Request, milliseconds: Int64) -> Reply? {
         var reply: Reply?
-        do throws(Connection.Failure) { reply = try askOnce(request, milliseconds: milliseconds) } catch {
-            if error == .closed {
+        do throws(Connection.Failure) {
+            do throws(Connection.Failure) { reply = try askOnce(request, milliseconds: milliseconds) } catch {
                 // It was killed, or came to its end just when it was asked: the next one answers as well.
+                guard error == .closed else { throw error }
                 guard connect() else { return nil }
-                do throws(Connection.Failure) { return try askOnce(request, milliseconds: milliseconds) } catch {}
+                reply = try askOnce(request, milliseconds: milliseconds)
             }
+        } catch {
             failure = "the gateway did not answer: \(error)"
             // Any other silence will be there for the next call, too.
             if error != .closed { mark(place.silenceMark) }

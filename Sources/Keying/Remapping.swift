@@ -53,7 +53,9 @@ package struct Remapping: Sendable {
             rules.append(Rule(from: target, to: "target"))
         }
         self.rules = rules.filter { $0.from != "/" }
-        written = Set(call.remaps.compactMap { $0.split(separator: "=", omittingEmptySubsequences: false).last.map(String.init) })
+        written = Set(
+            call.remaps.compactMap { $0.split(separator: "=", omittingEmptySubsequences: false).last.map(String.init) }
+        )
         if case .file(let source) = call.input, source.hasPrefix("./") { written.insert(".") }
     }
 

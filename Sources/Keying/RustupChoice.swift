@@ -15,12 +15,15 @@ struct RustupChoice {
     private var named = ""
     /// The nearest toolchain file above.
     private var file = ""
+    /// Where a relative path in the variable starts.
+    private var base = ""
 
     init(_ environment: Environment, currentFolder: String) {
         home = environment.filled("RUSTUP_HOME") ?? environment.filled("HOME").map { $0 + "/.rustup" }
         variable = environment.bytes("RUSTUP_TOOLCHAIN") ?? []
         // A path may start from the current folder; a name decides alone.
         if !variable.isEmpty, !variable.contains(UInt8(ascii: "/")) { return }
+        base = variable.contains(UInt8(ascii: "/")) ? currentFolder : ""
         let settings = home.flatMap { try? Files.read($0 + "/settings.toml", limit: 1 << 20) } ?? []
         let text = String(decoding: settings, as: UTF8.self)
         var folder = currentFolder
@@ -41,6 +44,7 @@ struct RustupChoice {
         hasher.field(variable)
         hasher.field(named)
         hasher.field(file)
+        hasher.field(base)
     }
 
     /// Files that decide by what they hold.

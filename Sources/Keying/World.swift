@@ -93,7 +93,8 @@ package struct World {
             guard let index = Int(name.prefix { $0 != " " }), externs.indices.contains(index),
                 let path = externs[index].path
             else { return nil }
-            return file(Roots.absolute(path, in: currentFolder), memo)
+            // A library that is named and not used need not be there.
+            return file(Roots.absolute(path, in: currentFolder), memo) ?? Self.nothing
         case .file:
             return roots.expanded(path: name).flatMap { file($0, memo) }
         case .absent:

@@ -59,6 +59,8 @@ package enum Invocation: Sendable, Equatable {
     private static func isForControl(_ word: String, _ rest: ArraySlice<String>) -> Bool {
         if managementWords.contains(word) { return true }
         guard !word.utf8.contains(UInt8(ascii: "/")), driver(named: word) == nil else { return false }
+        // Cargo asks a compiler for its version first, and gives it flags ever after.
+        if rest.contains(where: { $0.hasPrefix("-") && $0 != "--help" || $0.hasSuffix(".rs") }) { return false }
         return rest.isEmpty || managementWords.contains { $0.hasPrefix(word.prefix(3)) && word.utf8.count >= 3 }
     }
 

@@ -127,9 +127,10 @@ package struct Observation: Sendable {
     private mutating func dropRejectedCandidates() {
         guard let image = compilerImage.flatMap({ images[$0] }) else { return }
         let loaded = Set(image.objects.values.filter { !$0.isFromStart }.map { asGiven($0.path) })
-        let names = Set(loaded.map { Self.crateName(ofLibrary: $0) })
+        let names = Set(loaded.compactMap { Self.crateName(ofLibrary: $0) })
         for case .file(let path) in dependencies
-        where path.hasSuffix(".so") && !loaded.contains(path) && names.contains(Self.crateName(ofLibrary: path))
+        where path.hasSuffix(".so") && !loaded.contains(path)
+            && Self.crateName(ofLibrary: path).map(names.contains) == true
             && rules.dependencyFolders.contains(where: { isBelow(path, $0) })
         {
             dependencies.remove(.file(path))
@@ -137,8 +138,11 @@ package struct Observation: Sendable {
     }
 
     /// `deps/libserde_derive` of `deps/libserde_derive-16865a92d8df4b7d.so`.
-    private static func crateName(ofLibrary path: String) -> Substring {
-        guard let dash = path.utf8.lastIndex(of: UInt8(ascii: "-")) else { return path[...] }
+    private static func crateName(ofLibrary path: String) -> Substring? {
+        guard let dash = path.utf8.lastIndex(of: UInt8(ascii: "-")), !path[dash...].utf8.contains(UInt8(ascii: "/"))
+        else {
+            return nil
+        }
         return path[..<dash]
     }
 
@@ -211,7 +215,8 @@ package struct Observation: Sendable {
             text[index] == UInt8(ascii: "$") && !(index + 1 < text.count && harmless.contains(text[index + 1]))
         }
         let lowercased = String(decoding: text, as: UTF8.self).lowercased()
-        return !usesVariables && !["pwd", "~", "env", "set", "export", "`"].contains { lowercased.contains($0) }
+        let others = ["pwd", "~", "env", "set", "export", "`", "eval", "source", ". ", "declare", "dirs"]
+        return !usesVariables && !others.contains { lowercased.contains($0) }
     }
 
     private mutating func takeObject(_ record: Trace.Record) {

@@ -84,4 +84,17 @@ struct DiagnosticTests {
         let step = try test.step("failing", .anything)
         #expect(step.larder.built.errors.contains("pub fn memchr("))
     }
+
+    @Test("an error after a package outside the workspace has told Cargo of its metadata is said once")
+    func lateError() throws {
+        // LLVM's, which comes last.
+        let leaf = "pub fn late() { unsafe { std::arch::asm!(\"own_bogus\") } }\n"
+        let test = try Differential(Demo.outside(leaf, "fn main() { leaf::late(); }\n"))
+        test.isOrdered = false
+        test.project = Project(folder: test.project.path("demo"))
+        let step = try test.step("failing", .anything)
+        #expect(step.larder.built.code == 101)
+        #expect(step.larder.built.errors.contains("own_bogus"))
+        #expect(step.larder.built.calls.filter { $0.crate == "leaf" && !$0.isQuery }.count == 1)
+    }
 }

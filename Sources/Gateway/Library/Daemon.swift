@@ -11,7 +11,13 @@ package enum Daemon {
     package static func run(_ arguments: [String], environment: Environment) -> Int32 {
         let remote = environment.values.mapValues { String(decoding: $0, as: UTF8.self) }
         if arguments.dropFirst().elementsEqual([GatewayPlace.problemsFlag]) {
-            for problem in RemoteSettings(environment: remote).problems { print(problem) }
+            let asked = RemoteSettings(environment: remote)
+            for problem in asked.problems where problem.severity == .error || !asked.levels.isEmpty { print(problem) }
+            for level in asked.levels {
+                do throws(BackendError) { _ = try Level(level, breaker: BreakerBackend.Rules()) } catch {
+                    print("error: \(level.name): \(error)")
+                }
+            }
             return 0
         }
         guard arguments.count == 5 else {

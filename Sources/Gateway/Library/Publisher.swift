@@ -72,7 +72,7 @@ final class Publisher: Sendable {
     private static let longestRetryPause = Duration.seconds(960)
     /// The same while somebody waits for it, and how long that one waits where nothing goes out.
     private static let flushPause = Duration.seconds(1)
-    private static let flushPatience = Duration.seconds(10)
+    private static let flushPatience = Duration.seconds(20)
 
     init(_ place: GatewayPlace, _ levels: [Level], compression: Int, log: GatewayLog) {
         self.place = place
@@ -125,23 +125,27 @@ final class Publisher: Sendable {
     func flush(all: Bool, deadline: Deadline, onWait: () -> Void) -> State {
         if all { enqueueAll() }
         retry()
-        var published = now.published
+        var done = now.published + now.dropped
         var giveUp = Deadline.after(Self.flushPatience)
-        var nextTry = Deadline.after(Self.flushPause)
+        var pause = Self.flushPause
+        var nextTry = Deadline.after(pause)
         while !deadline.hasPassed {
             let isDone = state.wait(until: deadline.atMost(.milliseconds(300))) { $0.left == 0 ? true : nil }
             if isDone == true { break }
             let state = now
-            if state.published != published || !state.isDone {
-                published = state.published
+            if state.published + state.dropped != done {
+                done = state.published + state.dropped
                 giveUp = .after(Self.flushPatience)
+                pause = Self.flushPause
             } else if giveUp.hasPassed || levels.isEmpty {
                 break
             }
-            if nextTry.hasPassed {
+            // All have been tried, in vain: once more, and less often each time.
+            if state.isDone, nextTry.hasPassed {
                 for level in levels { level.backend.endPause() }
                 retry()
-                nextTry = .after(Self.flushPause)
+                pause *= 2
+                nextTry = .after(pause)
             }
             onWait()
         }

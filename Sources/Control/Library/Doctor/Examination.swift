@@ -250,7 +250,7 @@ package struct Examination {
                 Finding(
                     .note,
                     "events",
-                    "\(unwritten) calls could not write to the cache, the last for: \(newest.detail)",
+                    "\(unwritten) calls could not write to the cache, the last for: \(newest.detail.isEmpty ? newest.reason : newest.detail)",
                     advice: "If that is mended, `larder --zero-stats` starts anew."
                 )
             )

@@ -26,7 +26,11 @@ package struct EventReader: Sendable {
 
     /// Makes statistics start anew.
     package func zero() throws(SystemError) {
-        do throws(SystemError) { try main?.zero() } catch {
+        guard let main else {
+            try fallback?.zero()
+            return
+        }
+        do throws(SystemError) { try main.zero() } catch {
             guard let fallback else { throw error }
             try fallback.zero()
         }
