@@ -1,6 +1,6 @@
 internal import Digest
 internal import Glibc
-package import Platform
+internal import Platform
 
 /// By what a rustup proxy chooses the toolchain for a folder. What is equal chooses alike, so that of all the folders in which
 /// Cargo compiles, one asks the proxy.
