@@ -111,7 +111,7 @@ struct FaultTests {
     @Test func `a memcached that is away, hangs or is killed within a build`() throws {
         let server = try MemcachedProcess()
         let office = try Office(["SCCACHE_MEMCACHED": "127.0.0.1:\(server.port)"], Office.large)
-        try office.build()
+        _ = try office.build()
         try office.flush()
         for fault in ["hangs", "is killed", "is away"] {
             try office.wipe()
