@@ -61,6 +61,9 @@ package struct RustcCall: Sendable {
     package private(set) var hasJSONDiagnostics = false
     package private(set) var hasColorChoice = false
 
+    /// Whether lints are silenced, as Cargo does for packages of a registry: they have next to nothing to say.
+    package private(set) var capsLints = false
+
     /// Reads a command line.
     ///
     /// - Parameters:
@@ -104,6 +107,7 @@ package struct RustcCall: Sendable {
                 } else {
                     searchPaths.append(SearchPath(kind: "all", path: value))
                 }
+            case "cap-lints": capsLints = value == "allow"
             case "remap-path-prefix": remaps.append(value)
             case "remap-path-scope": scopesRemapping = true
             case "error-format": hasJSONDiagnostics = value == "json"
