@@ -6,13 +6,10 @@ package struct Option: Equatable, Sendable {
     /// The long name without dashes (`codegen` for `-C`); empty for a plain argument; with its dashes if unknown.
     package let name: String
     package let value: String?
-    /// Whether larder knows what the option means; what it doesn't know counts word for word.
-    package let isKnown: Bool
 
-    package init(_ name: String, _ value: String? = nil, isKnown: Bool = true) {
+    package init(_ name: String, _ value: String? = nil) {
         self.name = name
         self.value = value
-        self.isKnown = isKnown
     }
 
     /// Short options that take a value.
@@ -61,11 +58,11 @@ package struct Option: Equatable, Sendable {
         if let equals = body.utf8.firstIndex(of: UInt8(ascii: "=")) {
             let name = String(body[..<equals])
             let value = String(body[body.utf8.index(after: equals)...])
-            return longWithValue.contains(name) ? Option(name, value) : Option(argument, nil, isKnown: false)
+            return longWithValue.contains(name) ? Option(name, value) : Option(argument)
         }
         let name = String(body)
         if longFlags.contains(name) { return Option(name) }
-        guard longWithValue.contains(name) else { return Option(argument, nil, isKnown: false) }
+        guard longWithValue.contains(name) else { return Option(argument) }
         guard let value = rest.popFirst() else { throw PassedOn(.missingValue, argument) }
         return Option(name, value)
     }
@@ -91,7 +88,7 @@ package struct Option: Equatable, Sendable {
                 }
                 return
             } else {
-                options.append(Option(argument, nil, isKnown: false))
+                options.append(Option(argument))
                 return
             }
         }

@@ -144,14 +144,6 @@ package struct RustcCall: Sendable {
         }
     }
 
-    /// Whether the compile may write a linked file: an executable, a shared library.
-    package var links: Bool {
-        guard emits.isEmpty || emits.contains(where: { $0.kind == "link" }) else { return false }
-        if isTest { return true }
-        let types = crateTypes.isEmpty ? ["bin"] : crateTypes
-        return types.contains { !["lib", "rlib", "staticlib"].contains($0) }
-    }
-
     /// Whether the call writes a dep-info file, which names the variables that the source reads.
     package var writesDepInfo: Bool { emits.contains { $0.kind == "dep-info" } }
 

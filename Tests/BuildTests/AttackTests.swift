@@ -5,29 +5,6 @@ import Testing
 /// Ways in which larder itself was once led to a wrong answer, or broke a build, by somebody who tried.
 @Suite("What an attacker found")
 struct AttackTests {
-    /// A workspace with a proc macro `seen!()`, which becomes the string that `body` gives, and a program that says it.
-    private func macro(_ body: String, box: Sandbox) throws -> Differential {
-        let test = try Differential(
-            [
-                "Cargo.toml": "[workspace]\nmembers = [\"spy\", \"demo\"]\nresolver = \"2\"\n",
-                "spy/Cargo.toml": Project.manifest("spy", "[lib]\nproc-macro = true"),
-                "spy/src/lib.rs": """
-                #[proc_macro]
-                pub fn seen(_: proc_macro::TokenStream) -> proc_macro::TokenStream {
-                    let value: String = { \(body) };
-                    format!("{value:?}").parse().expect("a string is a token")
-                }
-                """,
-                "demo/Cargo.toml": Project.manifest("demo", "[dependencies]\nspy = { path = \"../spy\" }"),
-                "demo/src/main.rs": "fn main() { println!(\"{}\", spy::seen!()); }\n",
-            ],
-            programs: [Programs.demo],
-            box: box
-        )
-        test.isOrdered = false
-        return test
-    }
-
     @Test("another library under the name of an --extern, at another path or behind a link")
     func externElsewhere() throws {
         let box = try Sandbox()
@@ -110,7 +87,7 @@ struct AttackTests {
         }
         let body = "String::from_utf8(std::process::Command::new(\"own-tool\").output().unwrap().stdout).unwrap()"
         let path = box.environment["PATH"] ?? ""
-        try macro(body, box: box).expectSeen(
+        try Differential.withMacro(body, box: box).expectSeen(
             "demo",
             before: ["PATH": "\(box.folder)/a:\(path)"],
             after: ["PATH": "\(box.folder)/b:\(path)"]
@@ -156,7 +133,7 @@ struct AttackTests {
     @Test("a file that is swapped while the compile runs, by a link or a folder of another name")
     func swapped() throws {
         let box = try Sandbox()
-        let test = try macro(
+        let test = try Differential.withMacro(
             """
             std::fs::write("\(box.folder)/has-begun", "").unwrap();
             let end = std::time::Instant::now() + std::time::Duration::from_secs(20);
@@ -203,7 +180,7 @@ struct AttackTests {
         let link = box.folder + "/link"
         for name in ["a", "b"] { Files.write("\(box.folder)/\(name)/same", "") }
         try Tools.run("ln", ["-sfn", "a", link])
-        try macro(body.replacingOccurrences(of: "LINK", with: link), box: box).expectSeen(
+        try Differential.withMacro(body.replacingOccurrences(of: "LINK", with: link), box: box).expectSeen(
             "demo",
             change: { _ in try Tools.run("ln", ["-sfn", "b", link]) },
             restore: { _ in try Tools.run("ln", ["-sfn", "a", link]) }
@@ -243,7 +220,10 @@ struct AttackTests {
     func emptyFolder() throws {
         let box = try Sandbox()
         let folder = box.folder + "/made"
-        let test = try macro("std::fs::create_dir_all(\"\(folder)\").unwrap(); String::new()", box: box)
+        let test = try Differential.withMacro(
+            "std::fs::create_dir_all(\"\(folder)\").unwrap(); String::new()",
+            box: box
+        )
         for _ in 0..<2 {
             Files.remove(folder)
             test.project.remove("target")

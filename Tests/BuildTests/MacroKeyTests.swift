@@ -4,39 +4,16 @@ import Testing
 /// Ways a Rust compile cache has gone wrong: too little in the key. What proc macros read.
 @Suite("Too little in the key: proc macros")
 struct MacroKeyTests {
-    /// A workspace with a proc macro `seen!()`, which becomes the string that `body` gives, and a program that says it.
-    private func project(_ body: String, box: Sandbox? = nil) throws -> Differential {
-        let test = try Differential(
-            [
-                "Cargo.toml": "[workspace]\nmembers = [\"spy\", \"demo\"]\nresolver = \"2\"\n",
-                "spy/Cargo.toml": Project.manifest("spy", "[lib]\nproc-macro = true"),
-                "spy/src/lib.rs": """
-                #[proc_macro]
-                pub fn seen(_: proc_macro::TokenStream) -> proc_macro::TokenStream {
-                    let value: String = { \(body) };
-                    format!("{value:?}").parse().expect("a string is a token")
-                }
-                """,
-                "demo/Cargo.toml": Project.manifest("demo", "[dependencies]\nspy = { path = \"../spy\" }"),
-                "demo/src/main.rs": "fn main() { println!(\"{}\", spy::seen!()); }\n",
-            ],
-            programs: [Programs.demo],
-            box: box
-        )
-        test.isOrdered = false
-        return test
-    }
-
     @Test("10: a proc macro that reads a variable")
     func variable() throws {
-        let test = try project("std::env::var(\"OWN_NAME\").unwrap_or(\"none\".into())")
+        let test = try Differential.withMacro("std::env::var(\"OWN_NAME\").unwrap_or(\"none\".into())")
         try test.expectSeen("demo", before: ["OWN_NAME": "one"], after: ["OWN_NAME": "two"])
         try test.expectSeen("demo", before: [:], after: ["OWN_NAME": ""])
     }
 
     @Test("10: a proc macro that goes through all variables")
     func allVariables() throws {
-        let test = try project("std::env::vars().filter(|v| v.0 == \"OWN_NAME\").map(|v| v.1).collect()")
+        let test = try Differential.withMacro("std::env::vars().filter(|v| v.0 == \"OWN_NAME\").map(|v| v.1).collect()")
         // Whether such a unit is stored is open; a wrong answer is not.
         try test.step("one", .anything, ["build"], ["OWN_NAME": "one"])
         try test.step("two", .anything, ["build"], ["OWN_NAME": "two"])
@@ -48,7 +25,10 @@ struct MacroKeyTests {
         let box = try Sandbox()
         let path = box.folder + "/outside.txt"
         Files.write(path, "one")
-        let test = try project("std::fs::read_to_string(\"\(path)\").unwrap_or(\"none\".into())", box: box)
+        let test = try Differential.withMacro(
+            "std::fs::read_to_string(\"\(path)\").unwrap_or(\"none\".into())",
+            box: box
+        )
         try test.expectSeen(
             "demo",
             change: { _ in Files.write(path, "two") },
@@ -61,7 +41,7 @@ struct MacroKeyTests {
     func absentFile() throws {
         let box = try Sandbox()
         let path = box.folder + "/outside.txt"
-        let test = try project("std::path::Path::new(\"\(path)\").exists().to_string()", box: box)
+        let test = try Differential.withMacro("std::path::Path::new(\"\(path)\").exists().to_string()", box: box)
         try test.expectSeen("demo", change: { _ in Files.write(path, "") }, restore: { _ in Files.remove(path) })
     }
 
@@ -70,7 +50,7 @@ struct MacroKeyTests {
         let box = try Sandbox()
         let folder = box.folder + "/migrations"
         Files.write(folder + "/1.sql", "")
-        let test = try project(
+        let test = try Differential.withMacro(
             """
             let mut names: Vec<_> = std::fs::read_dir("\(folder)").unwrap()
                 .map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
@@ -93,7 +73,7 @@ struct MacroKeyTests {
         let identity = ["-c", "user.name=a", "-c", "user.email=a@example.org", "-C", repository]
         try Tools.run("git", ["init", "-q", repository])
         try Tools.run("git", identity + ["commit", "-q", "--allow-empty", "-m", "one"])
-        let test = try project(
+        let test = try Differential.withMacro(
             """
             let out = std::process::Command::new("git").args(["-C", "\(repository)", "rev-parse", "HEAD"]).output();
             String::from_utf8(out.unwrap().stdout).unwrap()
@@ -113,7 +93,7 @@ struct MacroKeyTests {
         let folder = Project(folder: box.folder + "/programs")
         folder.script("later/own-program", "#!/bin/sh\necho one\n")
         folder.write("earlier/nothing", "")
-        let test = try project(
+        let test = try Differential.withMacro(
             """
             let out = std::process::Command::new("own-program").output();
             String::from_utf8(out.unwrap().stdout).unwrap()
@@ -139,7 +119,7 @@ struct MacroKeyTests {
 
     @Test("10: a proc macro that reads the current folder")
     func currentFolder() throws {
-        let test = try project("std::env::current_dir().unwrap().display().to_string()")
+        let test = try Differential.withMacro("std::env::current_dir().unwrap().display().to_string()")
         let first = try test.step("first", .anything)
         try test.step("unchanged", .nothing, like: first)
         let original = test.project
@@ -157,13 +137,16 @@ struct MacroKeyTests {
         let box = try Sandbox()
         let path = box.folder + "/outside.txt"
         Files.write(path, "one")
-        let test = try project("std::fs::read_to_string(\"\(path)\").expect(\"the file is there\")", box: box)
+        let test = try Differential.withMacro(
+            "std::fs::read_to_string(\"\(path)\").expect(\"the file is there\")",
+            box: box
+        )
         try test.expectSeen("demo", change: { _ in Files.remove(path) }, restore: { _ in Files.write(path, "one") })
     }
 
     @Test("10: a proc macro that was itself changed")
     func ownCode() throws {
-        let test = try project("\"one\".to_string()")
+        let test = try Differential.withMacro("\"one\".to_string()")
         try test.expectSeen(
             "demo",
             "spy",

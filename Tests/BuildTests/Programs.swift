@@ -17,6 +17,29 @@ enum Programs {
 }
 
 extension Differential {
+    /// A workspace with a proc macro `seen!()`, which becomes the string that `body` gives, and a program that says it.
+    static func withMacro(_ body: String, box: Sandbox? = nil) throws -> Differential {
+        let test = try Differential(
+            [
+                "Cargo.toml": "[workspace]\nmembers = [\"spy\", \"demo\"]\nresolver = \"2\"\n",
+                "spy/Cargo.toml": Project.manifest("spy", "[lib]\nproc-macro = true"),
+                "spy/src/lib.rs": """
+                #[proc_macro]
+                pub fn seen(_: proc_macro::TokenStream) -> proc_macro::TokenStream {
+                    let value: String = { \(body) };
+                    format!("{value:?}").parse().expect("a string is a token")
+                }
+                """,
+                "demo/Cargo.toml": Project.manifest("demo", "[dependencies]\nspy = { path = \"../spy\" }"),
+                "demo/src/main.rs": "fn main() { println!(\"{}\", spy::seen!()); }\n",
+            ],
+            programs: [Programs.demo],
+            box: box
+        )
+        test.isOrdered = false
+        return test
+    }
+
     /// The usual course for something that must count: built, built again from the cache, changed, put back.
     ///
     /// - Parameters:
