@@ -51,9 +51,14 @@ let package = Package(
             providers: [.apt(["libssl-dev"]), .brew(["openssl@3"])]
         ),
         .systemLibrary(name: "CZstd", pkgConfig: "libzstd", providers: [.apt(["libzstd-dev"]), .brew(["zstd"])]),
+        .systemLibrary(
+            name: "CXxhash",
+            pkgConfig: "libxxhash",
+            providers: [.apt(["libxxhash-dev"]), .brew(["xxhash"])]
+        ),
         .target(name: "CPlatform"),
         .target(name: "Platform", dependencies: ["CPlatform"], swiftSettings: settings),
-        .target(name: "Digest", dependencies: ["CCrypto", "Platform"], swiftSettings: settings),
+        .target(name: "Digest", dependencies: ["CCrypto", "CXxhash", "Platform"], swiftSettings: settings),
         .target(
             name: "LarderControl",
             dependencies: [
@@ -108,13 +113,18 @@ let package = Package(
             dependencies: ["CPlatform", "Digest", "Platform", "RustcCall", "Store", "Trace"],
             swiftSettings: settings
         ),
-        .target(name: "Store", dependencies: ["CPlatform", "Digest", "Platform"], swiftSettings: settings),
+        .target(name: "Compression", dependencies: ["CZstd", "Platform"], swiftSettings: settings),
+        .target(
+            name: "Store",
+            dependencies: ["CPlatform", "Compression", "Digest", "Platform"],
+            swiftSettings: settings
+        ),
         .target(
             name: "Backends",
             dependencies: ["CCrypto", "CHiredis", "CMemcached", "COpenSSL"],
             swiftSettings: settings
         ),
-        .target(name: "Bundle", dependencies: ["CZstd", "Digest", "Platform", "Store"], swiftSettings: settings),
+        .target(name: "Bundle", dependencies: ["Compression", "Digest", "Platform", "Store"], swiftSettings: settings),
         .target(
             name: "GatewayProtocol",
             dependencies: ["CPlatform", "Digest", "Platform", "Settings"],
@@ -159,7 +169,7 @@ let package = Package(
         .testTarget(name: "RustcCallTests", dependencies: ["RustcCall"], swiftSettings: settings),
         .testTarget(
             name: "StoreTests",
-            dependencies: ["Digest", "Platform", "Store"],
+            dependencies: ["Compression", "Digest", "Platform", "Store"],
             swiftSettings: settings
         ),
         .testTarget(

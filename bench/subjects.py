@@ -175,9 +175,18 @@ class LarderOffice(Office, Larder):
     def forget(self):
         # Put aside, not deleted: ext4 gives no inode away again for a minute after it was freed, and looks long for others.
         aside = Path(tempfile.mkdtemp(dir=self.aside))
-        for kind in ("manifests", "results", "blobs"):
+        for kind in ("manifests", "results", "blobs", "packs"):
             (self.cache / kind).rename(aside / kind)
             (self.cache / kind).mkdir(mode=0o700)
+
+
+    def settle(self):
+        """Waits until the gateway has unpacked what it fetched, as it does once nobody asks any more."""
+        for _ in range(600):
+            if not any((self.cache / "packs").glob("*/*")):
+                return
+            time.sleep(0.1)
+        raise rig.BenchError("what was fetched was not unpacked within a minute")
 
 
 class SccacheOffice(Office, Sccache):

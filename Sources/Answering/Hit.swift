@@ -58,13 +58,14 @@ enum Hit {
             }
         }
         session.endPhase("verify")
-        let isFetched = shared.fetchManifest(key.digest) != nil
+        let fetched = shared.fetchManifest(key.digest)
         session.endPhase("fetch")
-        if isFetched, let manifest = store.manifest(key.digest) {
-            for entry in manifest.entries
-            where !different.contains(entry.result)
-                && answer(&session, key, frame, entry, &different, &world, &store, &shared)
-            {
+        if let fetched, let manifest = store.manifest(key.digest) {
+            for entry in manifest.entries where !different.contains(entry.result) {
+                let wasThere = store.hasResult(entry.result, olderThan: session.began)
+                guard answer(&session, key, frame, entry, &different, &world, &store, &shared) else { continue }
+                // The gateway may fetch a result along with the manifest.
+                if !wasThere, session.event.level == "disk" { session.event.level = fetched }
                 return true
             }
             session.endPhase("verify")
@@ -105,13 +106,13 @@ enum Hit {
             return false
         }
         do throws(Failure) {
-            do throws(Failure) { try restore(outcome, frame, store: &store) } catch {
+            do throws(Failure) { try restore(outcome, entry.result, frame, store: &store) } catch {
                 // A blob that is gone is fetched with its result.
                 guard error.isStale, level == "disk",
                     let again = fetch(entry.result, &level, &session, &store, &shared)
                 else { throw error }
                 outcome = again
-                try restore(outcome, frame, store: &store)
+                try restore(outcome, entry.result, frame, store: &store)
             }
         } catch {
             session.event.reason = error.reason.rawValue
@@ -156,7 +157,12 @@ enum Hit {
     }
 
     /// Puts a result's outputs back, then says what the compile said.
-    private static func restore(_ outcome: Outcome, _ frame: Frame, store: inout Store) throws(Failure) {
+    private static func restore(
+        _ outcome: Outcome,
+        _ id: Digest,
+        _ frame: Frame,
+        store: inout Store
+    ) throws(Failure) {
         let roots = frame.roots
         guard let output = frame.expanded(messages: outcome.standardOutput),
             let errors = frame.expanded(messages: outcome.standardError)
@@ -168,7 +174,7 @@ enum Hit {
                 throw Failure(reason: .damaged, detail: file.path, isStale: true)
             }
             do throws(Store.RestoreFailure) {
-                try put(file, at: path, roots, &store)
+                try put(file, of: id, at: path, roots, &store)
             } catch {
                 switch error {
                 case .lost: throw Failure(reason: .damaged, detail: file.path, isStale: true)
@@ -183,13 +189,14 @@ enum Hit {
 
     private static func put(
         _ file: Outcome.Output,
+        of result: Digest,
         at path: String,
         _ roots: Roots,
         _ store: inout Store
     ) throws(Store.RestoreFailure) {
         switch file.content {
         case .blob(let digest):
-            try store.restore(digest, size: file.size, to: path, isExecutable: file.isExecutable)
+            try store.restore(digest, of: result, size: file.size, to: path, isExecutable: file.isExecutable)
         case .text(let text):
             guard let text = roots.expanded(text: text) else { throw .lost }
             do { try Files.replace(path, with: text, mode: 0o666) } catch { throw .target(error) }

@@ -388,8 +388,9 @@ struct Miss {
                         content: .text(text)
                     )
                 } else {
-                    if remapping != nil { try leaks.search(path) }
-                    guard let kept = try store.keep(path) else { throw SystemError("keep", path, EAGAIN) }
+                    leaks.begin()
+                    let kept = remapping == nil ? try store.keep(path) : try store.keep(path) { leaks.add($0) }
+                    guard let kept else { throw SystemError("keep", path, EAGAIN) }
                     output = Outcome.Output(
                         path: roots.tokenized(path: path),
                         isExecutable: kept.stamp.isExecutable,

@@ -73,6 +73,8 @@ extension Miss {
             rules.ignoredFolders.append(incremental)
         }
         rules.ignoredFiles.insert(observer)
+        // A linker that comes with Rust loads the compiler's own LLVM.
+        rules.ignoredFiles.formUnion(toolchain.libraries)
         for search in call.searchPaths {
             let path = Roots.absolute(search.path, in: folder)
             switch search.kind {

@@ -1,3 +1,4 @@
+internal import Compression
 internal import Digest
 internal import Platform
 
@@ -10,22 +11,26 @@ internal import Platform
 ///     version = one byte, `Bundle.version`
 ///     name   = digest               the unit key or result id: a value found under another key is refused
 ///     count  = 4 bytes              parts; numbers have their lowest byte first
-///     part   = digest method size packed
+///     part   = digest method size packed sum
 ///     digest = 32 bytes, SHA-256 of the part as it is when unpacked
-///     method = 0 as it is | 1 one zstd frame
+///     method = 0 as it is | 1 zstd frames, of `Bundle.frameBytes` each but for the last: two can be unpacked at once
 ///     size   = 8 bytes              bytes when unpacked
 ///     packed = 8 bytes              bytes in the bundle
+///     sum    = 32 bytes, SHA-256 of the part as it is in the bundle
 ///     check  = SHA-256 of the head before it
 ///     data   = as many bytes as `packed` says, for each part in order, and nothing after the last
 ///
 /// A manifest has one part, its record. A result has its record first, then the blobs the record names, each once, in
 /// the order in which it names them first. Digests and sizes must be those of the record.
 ///
-/// Nothing is believed before it is checked: the head by its own digest, then its limits, then each part by its digest
-/// while it is unpacked, never to more bytes than were declared.
+/// Nothing is believed before it is checked: the head by its own digest, then its limits, then each part as it came by its
+/// sum. A file is then kept as it came, and unpacked where it goes, never to more bytes than were declared, with zstd's
+/// own checksum of what was packed. Who packed it made sure that this had the digest.
 package enum Bundle {
-    package static let version: UInt8 = 1
+    package static let version: UInt8 = 2
     static let magic = Array("LARDER-B".utf8)
+    /// Bytes of a frame, unpacked. Many times what zstd looks back, so that hardly a byte is lost by it.
+    static let frameBytes = 8 << 20
 
     package enum Kind: UInt8, Sendable {
         case manifest = 0x4D
@@ -78,6 +83,14 @@ package enum Bundle {
 
         /// What is not there any more won't come back.
         init(_ error: SystemError) { self.init(error.description, error.isMissing ? .bundle : .machine) }
+
+        init(_ error: CompressionError) {
+            switch error {
+            case .damaged: self.init(error.description)
+            case .refused: self.init(error.description, .machine)
+            case .sink(let cause): self.init(cause)
+            }
+        }
     }
 
     struct Part: Equatable {
@@ -85,8 +98,9 @@ package enum Bundle {
         let method: Method
         let size: Int
         let packed: Int
+        let sum: Digest
 
-        static let encodedSize = Digest.size + 1 + 8 + 8
+        static let encodedSize = Digest.size + 1 + 8 + 8 + Digest.size
     }
 }
 
@@ -107,6 +121,7 @@ struct Head {
             bytes += part.digest.bytes + [part.method.rawValue]
             Self.append(UInt64(part.size), 8, to: &bytes)
             Self.append(UInt64(part.packed), 8, to: &bytes)
+            bytes += part.sum.bytes
         }
         return bytes + Digest(of: bytes).bytes
     }
@@ -152,21 +167,26 @@ struct Head {
             at += Digest.size + 1
             let size = Self.number(bytes[at..<(at + 8)])
             let packed = Self.number(bytes[(at + 8)..<(at + 16)])
-            at += 16
+            guard let sum = Digest(bytes[(at + 16)..<(at + 16 + Digest.size)]) else {
+                throw Bundle.Refused("a part of an unknown form")
+            }
+            at += 16 + Digest.size
             let limit = index == 0 ? Bundle.Limits.recordBytes : Bundle.Limits.blobBytes
             guard size <= UInt64(limit), packed <= UInt64(bytes.count) else {
                 throw Bundle.Refused("a part of \(size) bytes, packed \(packed)")
             }
             let isRightSize =
                 switch method {
-                case .plain: packed == size
+                case .plain: packed == size && sum == digest
                 case .zstd: packed > 0 && size / packed <= UInt64(Bundle.Limits.ratio)
                 }
             guard isRightSize else { throw Bundle.Refused("a part of \(size) bytes, packed into \(packed)") }
             total += Int(size)
             packedTotal += Int(packed)
             guard total <= Bundle.Limits.totalBytes else { throw Bundle.Refused("more than 4 GiB") }
-            parts.append(Bundle.Part(digest: digest, method: method, size: Int(size), packed: Int(packed)))
+            parts.append(
+                Bundle.Part(digest: digest, method: method, size: Int(size), packed: Int(packed), sum: sum)
+            )
         }
         guard packedTotal == bytes.count else {
             throw Bundle.Refused("a bundle cut short, or with something behind it")

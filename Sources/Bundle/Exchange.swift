@@ -1,3 +1,4 @@
+internal import Compression
 package import Digest
 internal import Glibc
 internal import Platform
@@ -32,9 +33,11 @@ extension Bundle {
     package static func encode(
         _ outcome: Outcome,
         id: Digest,
-        from store: borrowing Store,
+        from store: inout Store,
         level: Int
     ) throws(Refused) -> [UInt8] {
+        // What came from another shared cache may still be packed.
+        do { try store.unpack(id) } catch { throw Refused(error) }
         var packer = try Packer(level: level)
         try packer.add(outcome.encoded)
         for (digest, size) in try blobs(of: outcome) {
@@ -45,16 +48,15 @@ extension Bundle {
         return Head(kind: .result, name: id, parts: packer.parts).encoded + packer.data
     }
 
-    /// Checks the bundle of a result and puts its blobs, then the result, into the store.
+    /// Checks the bundle of a result and puts its blobs as they are, then the result, into the store.
     ///
-    /// - Parameter onProgress: called for every piece that is unpacked.
-    /// - Returns: the bytes of its outputs.
+    /// - Parameter onProgress: called for every file.
     package static func keep(
         _ bytes: [UInt8],
         id: Digest,
         in store: borrowing Store,
         onProgress: () -> Void = {}
-    ) throws(Refused) -> UInt64 {
+    ) throws(Refused) {
         let head = try Head(bytes, kind: .result, name: id)
         let record = try record(head, bytes)
         guard let outcome = try? Outcome(record) else { throw Refused("a damaged result") }
@@ -63,48 +65,29 @@ extension Bundle {
         guard blobs.count == head.parts.count - 1,
             zip(blobs, head.parts.dropFirst()).allSatisfy({ $0.digest == $1.digest && $0.size == UInt64($1.size) })
         else { throw Refused("other files than its record names") }
-        let unpacker = try Unpacker()
-        var start = Head.size(parts: head.parts.count) + head.parts[0].packed
-        for part in head.parts.dropFirst() {
-            defer { start += part.packed }
-            if store.hasBlob(part.digest, size: UInt64(part.size)) { continue }
-            try bytes.withUnsafeBufferPointer { all throws(Refused) in
-                let packed = UnsafeRawBufferPointer(
-                    rebasing: UnsafeRawBufferPointer(all)[start..<(start + part.packed)]
-                )
-                try unpack(part, packed, unpacker, store, onProgress)
+        try bytes.withUnsafeBufferPointer { all throws(Refused) in
+            let start = Head.size(parts: head.parts.count) + head.parts[0].packed
+            let data = UnsafeRawBufferPointer(rebasing: UnsafeRawBufferPointer(all)[start...])
+            var parts: [Pack.Part] = []
+            for part in head.parts.dropFirst() {
+                onProgress()
+                let done = parts.reduce(0) { $0 + $1.packed }
+                parts.append(try check(part, UnsafeRawBufferPointer(rebasing: data[done..<(done + part.packed)])))
             }
+            if blobs.allSatisfy({ store.hasBlob($0.digest, size: $0.size) }) { return }
+            do throws(SystemError) { try store.keep(parts, data: data, of: id) } catch { throw Refused(error) }
         }
         do { try store.put(outcome, as: id) } catch { throw Refused(error) }
-        return outcome.size
     }
 
-    /// Unpacks a part into the blob of its name.
-    private static func unpack(
-        _ part: Part,
-        _ packed: UnsafeRawBufferPointer,
-        _ unpacker: borrowing Unpacker,
-        _ store: borrowing Store,
-        _ onProgress: () -> Void
-    ) throws(Refused) {
-        do {
-            var writer = try BlobWriter(part.digest, size: UInt64(part.size), in: store)
-            var failure: SystemError?
-            try unpacker.unpack(part, packed) { piece in
-                onProgress()
-                if failure == nil {
-                    do throws(SystemError) { try writer.write(piece) } catch { failure = error }
-                }
-            }
-            if let failure { throw failure }
-            try writer.finish(in: store)
-        } catch let error as Refused {
-            throw error
-        } catch let error as SystemError {
-            throw error.code == EBADMSG ? Refused("a file that is damaged") : Refused(error)
-        } catch {
-            throw Refused("\(error)")
-        }
+    /// Makes sure that a part is what was packed, and says how it is made up.
+    private static func check(_ part: Part, _ packed: UnsafeRawBufferPointer) throws(Refused) -> Pack.Part {
+        guard Digest(of: packed) == part.sum else { throw Refused("a file that is damaged") }
+        if part.method == .plain { return Pack.Part(digest: part.digest, size: part.size, frames: []) }
+        guard let frames = Decompressor.frames(in: packed),
+            frames.reduce(0, { $0 + min($1.size, Limits.blobBytes) }) == part.size
+        else { throw Refused("a part that unpacks to another length") }
+        return Pack.Part(digest: part.digest, size: part.size, frames: frames)
     }
 
     /// The blobs a result names, each once, in the order of their first mention.
@@ -124,15 +107,21 @@ extension Bundle {
     }
 
     private static func record(_ head: Head, _ bytes: [UInt8]) throws(Refused) -> [UInt8] {
-        var record: [UInt8] = []
-        let unpacker = try Unpacker()
+        let part = head.parts[0]
         let start = Head.size(parts: head.parts.count)
-        try bytes.withUnsafeBufferPointer { all throws(Refused) in
-            let range = start..<(start + head.parts[0].packed)
-            let packed = UnsafeRawBufferPointer(rebasing: UnsafeRawBufferPointer(all)[range])
-            try unpacker.unpack(head.parts[0], packed) { record += $0 }
-        }
-        guard Digest(of: record) == head.parts[0].digest else { throw Refused("a damaged record") }
+        let packed = Array(bytes[start..<(start + part.packed)])
+        guard Digest(of: packed) == part.sum else { throw Refused("a damaged record") }
+        if part.method == .plain { return packed }
+        var record: [UInt8] = []
+        do throws(CompressionError) {
+            var decompressor = try Decompressor()
+            decompressor.begin(size: part.size)
+            try packed.withUnsafeBufferPointer { packed throws(CompressionError) in
+                try decompressor.unpack(UnsafeRawBufferPointer(packed)) { record += $0 }
+            }
+            try decompressor.finish()
+        } catch { throw Refused(error) }
+        guard Digest(of: record) == part.digest else { throw Refused("a damaged record") }
         return record
     }
 

@@ -209,16 +209,23 @@ int larder_contains(const void *bytes, size_t count, const void *word, size_t le
     return memmem(bytes, count, word, length) != NULL;
 }
 
-int larder_mentions(const void *bytes, size_t count, const void *path, size_t length) {
+uint64_t larder_mentions(const void *bytes, size_t count, const char *const paths[], const size_t lengths[], size_t number) {
     /* Whatever follows: rustc lays out texts with nothing between them, so the next byte may belong to another one.
      * Slashes are rare in object code: looking for them alone is five times as fast as memmem. */
     const unsigned char *at = bytes;
     const unsigned char *end = at + count;
-    while ((size_t)(end - at) >= length && (at = memchr(at, '/', (size_t)(end - at) - length + 1))) {
-        if (memcmp(at, path, length) == 0) return 1;
+    uint64_t found = 0;
+    uint64_t by_second[256] = {0};
+    for (size_t i = 0; i < number && i < 64; i++)
+        if (paths[i] && lengths[i] > 1) by_second[(unsigned char)paths[i][1]] |= 1ull << i;
+    while (end - at >= 2 && (at = memchr(at, '/', (size_t)(end - at) - 1))) {
+        for (uint64_t left = by_second[at[1]] & ~found; left; left &= left - 1) {
+            int i = __builtin_ctzll(left);
+            if ((size_t)(end - at) >= lengths[i] && memcmp(at, paths[i], lengths[i]) == 0) found |= 1ull << i;
+        }
         at++;
     }
-    return 0;
+    return found;
 }
 
 int64_t larder_atomic_add(int64_t *counter, int64_t amount) {

@@ -19,31 +19,49 @@ package struct Digest: Hashable, Sendable, Comparable, CustomStringConvertible {
     }
 
     /// The digest written as 64 hexadecimal digits.
-    package init?(hex: some StringProtocol) {
-        var bytes: [UInt8] = []
-        var high: UInt8?
-        for unit in hex.utf8 {
-            let value: UInt8
-            switch unit {
-            case UInt8(ascii: "0")...UInt8(ascii: "9"): value = unit - UInt8(ascii: "0")
-            case UInt8(ascii: "a")...UInt8(ascii: "f"): value = unit - UInt8(ascii: "a") + 10
-            default: return nil
+    package init?(hex: String) {
+        var hex = hex
+        guard let digest = hex.withUTF8(Self.digest) else { return nil }
+        self = digest
+    }
+
+    package init?(hex: Substring) {
+        var hex = hex
+        guard let digest = hex.withUTF8(Self.digest) else { return nil }
+        self = digest
+    }
+
+    private static func digest(_ digits: UnsafeBufferPointer<UInt8>) -> Digest? {
+        guard digits.count == size * 2 else { return nil }
+        var parts: (UInt64, UInt64, UInt64, UInt64) = (0, 0, 0, 0)
+        let isRight = withUnsafeMutableBytes(of: &parts) { bytes in
+            for index in 0..<size {
+                guard let high = value(digits[index * 2]), let low = value(digits[index * 2 + 1]) else { return false }
+                bytes[index] = high << 4 | low
             }
-            if let first = high {
-                bytes.append(first << 4 | value)
-                high = nil
-            } else {
-                high = value
-            }
+            return true
         }
-        guard high == nil else { return nil }
-        self.init(bytes)
+        return isRight ? Digest(words: parts) : nil
+    }
+
+    private static func value(_ digit: UInt8) -> UInt8? {
+        switch digit {
+        case UInt8(ascii: "0")...UInt8(ascii: "9"): digit - UInt8(ascii: "0")
+        case UInt8(ascii: "a")...UInt8(ascii: "f"): digit - UInt8(ascii: "a") + 10
+        default: nil
+        }
     }
 
     /// The digest of `bytes`.
     package init(of bytes: some Sequence<UInt8>) {
         var hasher = Hasher256()
         hasher.update(Array(bytes))
+        self = hasher.finish()
+    }
+
+    package init(of bytes: UnsafeRawBufferPointer) {
+        var hasher = Hasher256()
+        hasher.update(bytes)
         self = hasher.finish()
     }
 

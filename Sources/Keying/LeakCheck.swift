@@ -5,45 +5,85 @@ package import Platform
 /// Looks for roots that reached an output in spite of the mapping: `env!("CARGO_MANIFEST_DIR")` used at run time, say.
 /// Such a result holds only where these roots are the same folders.
 package struct LeakCheck {
-    private let candidates: [Roots.Root]
+    private let sought: SoughtPaths
+    /// The end of what was searched: a path may go on in the next piece.
+    private var rest: [UInt8] = []
     /// Names of the roots found so far.
     package private(set) var leaked: Set<String> = []
 
     /// - Parameter visited: folders above the current one; where one shows, so may have what the current one is called by.
     package init(_ roots: Roots, visited: Set<String> = []) {
-        let above = visited.map { Roots.Root(name: "cwd", path: $0) }
-        // Shortest first: an output that does not mention a folder mentions nothing below it.
-        candidates = (roots.roots + above).sorted { $0.path.utf8.count < $1.path.utf8.count }
+        sought = SoughtPaths(roots.roots + visited.map { Roots.Root(name: "cwd", path: $0) })
     }
 
     /// Searches a file.
     package mutating func search(_ path: String) throws(SystemError) {
         let file = try Descriptor(opening: path, O_RDONLY, for: "read")
-        /// Large enough that overlaps don't count, small enough to stay in the processor's cache.
-        let capacity = 1 << 20
-        let overlap = Int(PATH_MAX)
+        begin()
+        /// Small enough to stay in the processor's cache.
+        let capacity = 256 << 10
         let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: capacity, alignment: 64)
         defer { buffer.deallocate() }
-        var offset: off_t = 0
-        while candidates.contains(where: { !leaked.contains($0.name) }) {
-            let count = retryingInterrupts { pread(file.number, buffer.baseAddress, capacity, offset) }
+        while true {
+            let count = retryingInterrupts { read(file.number, buffer.baseAddress, capacity) }
             guard count >= 0 else { throw SystemError("read", path) }
-            search(UnsafeRawBufferPointer(rebasing: buffer[..<count]))
-            if count <= overlap { return }
-            offset += off_t(count - overlap)
+            if count == 0 { return }
+            add(UnsafeRawBufferPointer(rebasing: buffer[..<count]))
         }
     }
 
     /// Searches bytes in memory.
     package mutating func search(_ bytes: UnsafeRawBufferPointer) {
-        var clean: [String] = []
-        for root in candidates where !leaked.contains(root.name) {
-            if clean.contains(where: { root.path.hasPrefix($0 + "/") }) { continue }
-            var path = root.path
-            let isMentioned = path.withUTF8 {
-                larder_mentions(bytes.baseAddress, bytes.count, $0.baseAddress, $0.count)
-            }
-            if isMentioned != 0 { leaked.insert(root.name) } else { clean.append(root.path) }
+        begin()
+        add(bytes)
+    }
+
+    /// Begins a file whose bytes come a piece at a time.
+    package mutating func begin() { rest.removeAll(keepingCapacity: true) }
+
+    /// Searches the next piece.
+    package mutating func add(_ piece: UnsafeRawBufferPointer) {
+        let overlap = max(0, sought.longest - 1)
+        if !rest.isEmpty {
+            rest += piece.prefix(overlap)
+            rest.withUnsafeBytes { leaked.formUnion(sought.names(in: $0)) }
         }
+        leaked.formUnion(sought.names(in: piece))
+        if piece.count >= overlap {
+            rest.removeAll(keepingCapacity: true)
+            rest += piece.suffix(overlap)
+        } else {
+            // It was taken in above, or is all there is.
+            if rest.isEmpty { rest += piece }
+            rest.removeFirst(max(0, rest.count - overlap))
+        }
+    }
+}
+
+/// Paths that are looked for all at once.
+private final class SoughtPaths {
+    /// So many fit into what a search gives; there are ten roots, and seldom a folder above.
+    private static let most = 64
+
+    let longest: Int
+    private let names: [String]
+    private let paths: [UnsafePointer<CChar>?]
+    private let lengths: [Int]
+
+    init(_ roots: [Roots.Root]) {
+        // Every output mentions it.
+        let roots = roots.filter { $0.path.utf8.count > 1 }.prefix(Self.most)
+        names = roots.map(\.name)
+        lengths = roots.map { $0.path.utf8.count }
+        paths = roots.map { root in strdup(root.path).map { UnsafePointer($0) } }
+        longest = lengths.max() ?? 0
+    }
+
+    deinit { for path in paths { free(UnsafeMutableRawPointer(mutating: path)) } }
+
+    /// Names of the paths that stand anywhere in these bytes.
+    func names(in bytes: UnsafeRawBufferPointer) -> [String] {
+        let found = larder_mentions(bytes.baseAddress, bytes.count, paths, lengths, paths.count)
+        return found == 0 ? [] : names.indices.filter { found >> UInt64($0) & 1 == 1 }.map { names[$0] }
     }
 }

@@ -21,6 +21,9 @@ package struct Toolchain: Sendable {
     /// Digest over the compiler, its libraries and the standard libraries it links.
     package let identity: Digest
 
+    /// The libraries in which the compiler really is. The identity has their content.
+    package var libraries: [String] { Self.driverLibraries(sysroot) }
+
     /// Why a compiler could not be identified.
     package struct Unidentified: Error {
         package let detail: String
@@ -113,11 +116,11 @@ package struct Toolchain: Sendable {
         }
         var hasher = FieldHasher()
         hasher.field("larder toolchain identity")
-        for (file, found) in zip(files, digests(files, memo)) {
-            guard let (digest, stamp) = found else { throw Unidentified(detail: "can't read \(file)") }
+        for (file, found) in zip(files, fingerprints(files, memo)) {
+            guard let (fingerprint, stamp) = found else { throw Unidentified(detail: "can't read \(file)") }
             witnesses.add(file, stamp)
             hasher.field(file.hasPrefix(sysroot) ? String(file.dropFirst(sysroot.count)) : Files.name(of: file))
-            hasher.field(digest)
+            hasher.field(fingerprint)
         }
         return Record(
             toolchain: Toolchain(sysroot: sysroot, compiler: compiler, identity: hasher.finish()),
@@ -164,17 +167,21 @@ package struct Toolchain: Sendable {
         }
     }
 
-    /// Each file's digest, and its stamp when it had that.
-    private static func digests(_ files: [String], _ memo: borrowing Memo) -> [(Digest, FileStamp)?] {
+    /// Each file's fingerprint, and its stamp when it had that.
+    private static func fingerprints(_ files: [String], _ memo: borrowing Memo) -> [(Digest, FileStamp)?] {
         var found = files.map { path -> (Digest, FileStamp)? in
-            guard let stamp = FileStamp(of: path), let digest = memo.digest(for: stamp) else { return nil }
-            return (digest, stamp)
+            guard let stamp = FileStamp(of: path), let known = memo.digest(for: stamp, salt: Fingerprints.salt) else {
+                return nil
+            }
+            return (known, stamp)
         }
         let unknown = files.indices.filter { found[$0] == nil }
-        for (index, read) in zip(unknown, ManyDigests.of(unknown.map { files[$0] })) {
+        for (index, read) in zip(unknown, Fingerprints.of(unknown.map { files[$0] })) {
             guard let read else { continue }
-            if fileClockNow() &- read.stamp.latest > Memo.youth { memo.remember(read.digest, for: read.stamp) }
-            found[index] = (read.digest, read.stamp)
+            if fileClockNow() &- read.stamp.latest > Memo.youth {
+                memo.remember(read.fingerprint, for: read.stamp, salt: Fingerprints.salt)
+            }
+            found[index] = (read.fingerprint, read.stamp)
         }
         return found
     }

@@ -52,20 +52,42 @@ package enum Files {
         }
     }
 
-    /// Puts `bytes` at `path` by a temporary file and a rename, so that a reader sees all of them or none.
-    package static func replace(_ path: String, with bytes: [UInt8], mode: UInt32 = 0o600) throws(SystemError) {
+    /// Writes all of `bytes` from `offset` on, wherever the descriptor stands.
+    package static func write(
+        _ bytes: UnsafeRawBufferPointer,
+        to descriptor: Int32,
+        at offset: UInt64,
+        path: String
+    ) throws(SystemError) {
+        var done = 0
+        while done < bytes.count {
+            let count = retryingInterrupts {
+                pwrite(descriptor, bytes.baseAddress.map { $0 + done }, bytes.count - done, off_t(offset) + off_t(done))
+            }
+            guard count > 0 else { throw SystemError("write", path) }
+            done += count
+        }
+    }
+
+    /// Puts `bytes`, with `more` behind them, at `path` by a temporary file and a rename, so that a reader sees all of them
+    /// or none.
+    package static func replace(
+        _ path: String,
+        with bytes: [UInt8],
+        _ more: UnsafeRawBufferPointer = UnsafeRawBufferPointer(start: nil, count: 0),
+        mode: UInt32 = 0o600
+    ) throws(SystemError) {
         let temporary = temporaryName(beside: path)
-        var failure: SystemError?
         do throws(SystemError) {
             let file = try Descriptor(opening: temporary, O_WRONLY | O_CREAT | O_EXCL, mode: mode, for: "create")
-            bytes.withUnsafeBytes { buffer in
-                do throws(SystemError) { try write(buffer, to: file.number, path: temporary) } catch { failure = error }
+            try bytes.withUnsafeBufferPointer { bytes throws(SystemError) in
+                try write(UnsafeRawBufferPointer(bytes), to: file.number, path: temporary)
             }
-        } catch { failure = error }
-        if failure == nil, rename(temporary, path) != 0 { failure = SystemError("rename to", path) }
-        if let failure {
+            try write(more, to: file.number, path: temporary)
+            if rename(temporary, path) != 0 { throw SystemError("rename to", path) }
+        } catch {
             unlink(temporary)
-            throw failure
+            throw error
         }
     }
 
@@ -160,6 +182,9 @@ package enum Files {
         return stamp
     }
 
+    /// Makes an empty file share the blocks of another, where the file system can.
+    package static func shareBlocks(from source: Int32, to target: Int32) -> Bool { Reflink.share(source, target) }
+
     private static func copyBytes(from source: Int32, to target: Int32, path: String) throws(SystemError) {
         /// As much as one call may be asked for; the kernel cuts it to what it does at once.
         let most = 1 << 30
@@ -216,4 +241,7 @@ private enum Reflink {
 nonisolated(unsafe) private var counter: Int64 = 0
 
 /// A number that no other caller in this process has got.
-package func nextNumber() -> Int64 { larder_atomic_add(&counter, 1) }
+package func nextNumber() -> Int64 { atomicAdd(&counter, 1) }
+
+/// Adds to a number that several threads change, and gives what it then is.
+func atomicAdd(_ number: inout Int64, _ amount: Int64) -> Int64 { larder_atomic_add(&number, amount) }

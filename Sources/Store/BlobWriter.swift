@@ -57,15 +57,16 @@ extension Store {
         return stamp.kind == .file && stamp.size == size
     }
 
-    /// Whether all blobs of a result are there.
-    package func hasBlobs(of outcome: Outcome) -> Bool {
-        outcome.outputs.allSatisfy { output in
-            if case .blob(let digest) = output.content { hasBlob(digest, size: output.size) } else { true }
-        }
-    }
-
     /// Whether a result is there.
     package func hasResult(_ id: Digest) -> Bool { access(path("results", id), R_OK) == 0 }
+
+    /// Whether a result has been there since before this moment. Nanoseconds since 1970.
+    package func hasResult(_ id: Digest, olderThan moment: Int64) -> Bool {
+        FileStamp(of: path("results", id)).map { $0.modified < moment } ?? false
+    }
+
+    /// Whether a unit has a manifest.
+    package func hasManifest(_ key: Digest) -> Bool { access(path("manifests", key), R_OK) == 0 }
 
     /// Adds the entries of another manifest of the same unit, behind those that are known.
     ///

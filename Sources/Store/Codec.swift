@@ -4,7 +4,7 @@ package import Digest
 ///
 ///     file    = magic kind version payload check
 ///     magic   = "LARDER"            6 bytes
-///     kind    = one byte: "M" manifest, "R" result, "T" toolchain
+///     kind    = one byte: "M" manifest, "R" result, "T" toolchain, "P" pack
 ///     version = one byte, `Codec.version`
 ///     check   = SHA-256 of all before it, 32 bytes
 ///     number  = unsigned LEB128
@@ -15,7 +15,7 @@ package import Digest
 /// A file with another magic, version or check is no entry: it counts as damaged, or as foreign, and is replaced.
 package enum Codec {
     /// Raised whenever a form or the meaning of a key changes; entries of another version are never read.
-    package static let version: UInt8 = 2
+    package static let version: UInt8 = 3
     static let magic = Array("LARDER".utf8)
     static let headerSize = 8
 
@@ -23,6 +23,7 @@ package enum Codec {
         case manifest = 0x4D
         case result = 0x52
         case toolchain = 0x54
+        case pack = 0x50
     }
 
     package struct Damaged: Error { package init() {} }

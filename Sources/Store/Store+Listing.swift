@@ -3,8 +3,15 @@ internal import Glibc
 package import Platform
 
 extension Store {
-    /// Folders of entries, each with subfolders named by the first two digits.
-    package static let entryFolders = ["manifests", "results", "blobs", "toolchains"]
+    /// Folders of entries, each with subfolders named by the first digit: a folder holds thousands of files as well as it
+    /// holds ten, and hundreds of folders take longer to make than what goes into them.
+    package static let entryFolders = ["manifests", "results", "blobs", "packs", "toolchains"]
+
+    /// Where an entry of the cache in `folder` is.
+    package static func path(_ kind: String, _ digest: Digest, in folder: String) -> String {
+        let hex = digest.hex
+        return "\(folder)/\(kind)/\(hex.prefix(1))/\(hex)"
+    }
 
     /// A file in a folder of entries.
     package struct Listed: Sendable {

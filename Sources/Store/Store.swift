@@ -4,10 +4,11 @@ package import Platform
 
 /// The local cache: a folder that any number of processes read and write at once.
 ///
-///     manifests/ab/<unit key>     sets of inputs and the result each led to
-///     results/ab/<result id>      exit code, messages, outputs; time of change = last use
-///     blobs/ab/<content digest>   outputs as they were, kept once
-///     toolchains/<key>            identities of compilers
+///     manifests/a/<unit key>      sets of inputs and the result each led to
+///     results/a/<result id>       exit code, messages, outputs; time of change = last use
+///     blobs/a/<content digest>    outputs as they were, kept once
+///     packs/a/<result id>         outputs as they came over the network, until they are unpacked into `blobs`
+///     toolchains/a/<key>          identities of compilers
 ///     memo                        digests of files by what `stat` says
 ///     events/                     what happened, JSON lines
 ///     tmp/                        traces of compiles under way
@@ -20,9 +21,11 @@ package struct Store: ~Copyable {
     package let folder: String
     package let memo: Memo
     /// Salt of memo entries that say "this blob's bytes were checked against its name since the machine started".
-    private let bootSalt: UInt64
+    let bootSalt: UInt64
     /// What was found damaged in this process and taken away.
     package private(set) var damaged: [String] = []
+    /// The pack that was read last.
+    var opened: Pack?
 
     /// Opens the cache in `folder`, making what is missing.
     package init(in folder: String) throws(SystemError) {
@@ -43,7 +46,7 @@ package struct Store: ~Copyable {
         let tag =
             "Signature: 8a477f597d28d172789f06886806bc55\n# This folder is larder's cache of compiled Rust code.\n"
         try Files.replace(folder + "/CACHEDIR.TAG", with: Array(tag.utf8))
-        for name in ["manifests", "results", "blobs", "toolchains", "events", "tmp"] {
+        for name in ["manifests", "results", "blobs", "packs", "toolchains", "events", "tmp"] {
             try Files.makeFolder("\(folder)/\(name)", mode: 0o700)
         }
     }
@@ -53,10 +56,7 @@ package struct Store: ~Copyable {
         return Digest(of: id).words.0 | 1
     }
 
-    package func path(_ kind: String, _ digest: Digest) -> String {
-        let hex = digest.hex
-        return "\(folder)/\(kind)/\(hex.prefix(2))/\(hex)"
-    }
+    package func path(_ kind: String, _ digest: Digest) -> String { Self.path(kind, digest, in: folder) }
 
     /// Takes a file out of the cache that is not what its name says.
     package mutating func drop(_ path: String) {
@@ -116,12 +116,17 @@ package struct Store: ~Copyable {
     }
 
     func replace(_ path: String, with bytes: [UInt8]) throws(SystemError) {
+        try replace(path, with: bytes, UnsafeRawBufferPointer(start: nil, count: 0))
+    }
+
+    /// Puts `head` and `data` at `path`, one behind the other.
+    func replace(_ path: String, with head: [UInt8], _ data: UnsafeRawBufferPointer) throws(SystemError) {
         do {
-            try Files.replace(path, with: bytes)
+            try Files.replace(path, with: head, data)
         } catch {
             guard error.isMissing else { throw error }
             try Files.makeFolder(Files.folder(of: path), mode: 0o700)
-            try Files.replace(path, with: bytes)
+            try Files.replace(path, with: head, data)
         }
     }
 
@@ -131,44 +136,88 @@ package struct Store: ~Copyable {
     ///
     /// - Returns: its digest and stamp; `nil` when it changed meanwhile.
     package func keep(_ path: String) throws(SystemError) -> (digest: Digest, stamp: FileStamp)? {
+        try keep(path, isAsked: false) { _ in }
+    }
+
+    /// Does the same, and hands on the file's bytes, a piece at a time: they are read once for all that is done with them.
+    package func keep(
+        _ path: String,
+        _ sink: (UnsafeRawBufferPointer) -> Void
+    ) throws(SystemError) -> (digest: Digest, stamp: FileStamp)? {
+        try keep(path, isAsked: true, sink)
+    }
+
+    private func keep(
+        _ path: String,
+        isAsked: Bool,
+        _ sink: (UnsafeRawBufferPointer) -> Void
+    ) throws(SystemError) -> (digest: Digest, stamp: FileStamp)? {
         let source = try Descriptor(opening: path, O_RDONLY, for: "read")
         guard let now = FileStamp(of: source.number) else { throw SystemError("stat", path) }
-        let digest: Digest
-        if let known = memo.digest(for: now) {
-            digest = known
-        } else {
-            guard let (fresh, _) = try Digest.ofFile(source.number, path: path) else { return nil }
-            digest = fresh
-        }
-        let blob = self.path("blobs", digest)
-        if hasSoundBlob(digest, size: now.size, at: blob) {
+        if let digest = memo.digest(for: now), hasSoundBlob(digest, size: now.size, at: self.path("blobs", digest)) {
+            if isAsked {
+                guard try Digest.read(source.number, path: path, sink) == now else { return nil }
+            }
             rememberWritten(digest, now)
             return (digest, now)
         }
-        let temporary = Files.temporaryName(beside: blob)
-        do {
-            _ = try Files.copy(from: source.number, size: now.size, to: temporary, mode: 0o600)
-        } catch {
-            guard error.isMissing else {
+        // Its digest is known once it is read: until then it lies in the folder that traces lie in.
+        let temporary = Files.temporaryName(beside: folder + "/tmp/blob")
+        do throws(SystemError) {
+            guard let digest = try copy(source.number, now, path: path, to: temporary, sink) else {
                 unlink(temporary)
-                throw error
+                return nil
             }
-            try Files.makeFolder(Files.folder(of: blob), mode: 0o700)
-            _ = try Files.copy(from: source.number, size: now.size, to: temporary, mode: 0o600)
-        }
-        guard FileStamp(of: source.number) == now, FileStamp(of: temporary)?.size == now.size else {
-            unlink(temporary)
-            return nil
-        }
-        guard rename(temporary, blob) == 0 else {
-            let error = SystemError("rename to", blob)
+            try place(temporary, digest, size: now.size)
+            rememberWritten(digest, now)
+            return (digest, now)
+        } catch {
             unlink(temporary)
             throw error
         }
-        if let stamp = FileStamp(of: blob) { memo.remember(digest, for: stamp, salt: bootSalt) }
-        rememberWritten(digest, now)
-        addToSize(Int64(clamping: now.size))
-        return (digest, now)
+    }
+
+    /// Copies a file to a new one, reading it once.
+    ///
+    /// - Returns: its digest; `nil` when it changed meanwhile.
+    private func copy(
+        _ source: Int32,
+        _ stamp: FileStamp,
+        path: String,
+        to temporary: String,
+        _ sink: (UnsafeRawBufferPointer) -> Void
+    ) throws(SystemError) -> Digest? {
+        let target = try Descriptor(opening: temporary, O_WRONLY | O_CREAT | O_EXCL, mode: 0o600, for: "create")
+        let sharesBlocks = Files.shareBlocks(from: source, to: target.number)
+        var hasher = Hasher256()
+        var failure: SystemError?
+        let read = try Digest.read(source, path: path) { piece in
+            hasher.update(piece)
+            sink(piece)
+            if sharesBlocks || failure != nil { return }
+            do throws(SystemError) { try Files.write(piece, to: target.number, path: temporary) } catch {
+                failure = error
+            }
+        }
+        if let failure { throw failure }
+        guard read == stamp, FileStamp(of: target.number)?.size == stamp.size else { return nil }
+        return hasher.finish()
+    }
+
+    /// Gives a file that was just copied its name as a blob, unless there is one.
+    private func place(_ temporary: String, _ digest: Digest, size: UInt64) throws(SystemError) {
+        let blob = self.path("blobs", digest)
+        if hasSoundBlob(digest, size: size, at: blob) {
+            unlink(temporary)
+            return
+        }
+        if rename(temporary, blob) != 0 {
+            guard errno == ENOENT else { throw SystemError("rename to", blob) }
+            try Files.makeFolder(Files.folder(of: blob), mode: 0o700)
+            guard rename(temporary, blob) == 0 else { throw SystemError("rename to", blob) }
+        }
+        vouch(for: blob, digest)
+        addToSize(Int64(clamping: size))
     }
 
     /// Why a blob could not be put back.
@@ -180,40 +229,61 @@ package struct Store: ~Copyable {
     }
 
     /// Puts a copy of a blob at `path`, replacing what is there.
+    ///
+    /// - Parameter result: the result it is an output of, which may have it packed.
     package mutating func restore(
         _ digest: Digest,
+        of result: Digest,
         size: UInt64,
         to path: String,
         isExecutable: Bool
     ) throws(RestoreFailure) {
+        let temporary = Files.temporaryName(beside: path)
+        // The user's umask applies, as it does to rustc's files.
+        let mode: UInt32 = isExecutable ? 0o777 : 0o666
+        let new: FileStamp
+        do throws(RestoreFailure) {
+            if let copied = try copy(digest, size: size, to: temporary, mode: mode) {
+                new = copied
+            } else if let unpacked = try unpack(digest, of: result, size: size, to: temporary, mode: mode) {
+                new = unpacked
+            } else if let copied = try copy(digest, size: size, to: temporary, mode: mode) {
+                // The gateway had unpacked it between the two looks.
+                new = copied
+            } else {
+                // Gone is not damaged: trimming took it between the look at the result and this one.
+                throw .lost
+            }
+            guard new.size == size else { throw .target(SystemError("copy to", path, EIO)) }
+            if rename(temporary, path) != 0 { throw .target(SystemError("rename to", path)) }
+        } catch {
+            unlink(temporary)
+            throw error
+        }
+        // After the rename, which changes the stamp. Another process may have put its own file there meanwhile.
+        if let written = FileStamp(of: path), written.inode == new.inode, written.device == new.device {
+            rememberWritten(digest, written)
+        }
+    }
+
+    /// Copies a blob to a new file at `path`.
+    ///
+    /// - Returns: the new file's stamp; `nil` where there is no such blob.
+    private mutating func copy(
+        _ digest: Digest,
+        size: UInt64,
+        to path: String,
+        mode: UInt32
+    ) throws(RestoreFailure) -> FileStamp? {
         let blob = self.path("blobs", digest)
-        let source: Descriptor
-        // Gone is not damaged: trimming took it between the look at the result and this one.
-        do { source = try Descriptor(opening: blob, O_RDONLY) } catch { throw .lost }
+        guard let source = try? Descriptor(opening: blob, O_RDONLY) else { return nil }
         guard let stamp = FileStamp(of: source.number), stamp.size == size, isSound(source.number, stamp, digest, blob)
         else {
             drop(blob)
             throw .lost
         }
-        let temporary = Files.temporaryName(beside: path)
-        let copied: FileStamp
-        do throws(SystemError) {
-            // The user's umask applies, as it does to rustc's files.
-            copied = try Files.copy(
-                from: source.number,
-                size: size,
-                to: temporary,
-                mode: isExecutable ? 0o777 : 0o666
-            )
-            guard copied.size == size else { throw SystemError("copy to", path, EIO) }
-            if rename(temporary, path) != 0 { throw SystemError("rename to", path) }
-        } catch {
-            unlink(temporary)
+        do { return try Files.copy(from: source.number, size: size, to: path, mode: mode) } catch {
             throw .target(error)
-        }
-        // After the rename, which changes the stamp. Another process may have put its own file there meanwhile.
-        if let written = FileStamp(of: path), written.inode == copied.inode, written.device == copied.device {
-            rememberWritten(digest, written)
         }
     }
 
@@ -246,9 +316,14 @@ package struct Store: ~Copyable {
         return true
     }
 
+    /// Remembers that a file of the store was seen to be what its name says.
+    func vouch(for path: String, _ digest: Digest) {
+        if let stamp = FileStamp(of: path) { memo.remember(digest, for: stamp, salt: bootSalt) }
+    }
+
     /// Takes note of a blob that was checked while it was written.
     func noteNewBlob(_ digest: Digest, size: UInt64, path: String) {
-        if let stamp = FileStamp(of: path) { memo.remember(digest, for: stamp, salt: bootSalt) }
+        vouch(for: path, digest)
         addToSize(Int64(clamping: size))
     }
 
@@ -257,7 +332,7 @@ package struct Store: ~Copyable {
     /// Bytes held, about right; 0 where it is not known.
     package var size: UInt64 { changeSize { $0 } }
 
-    private func addToSize(_ amount: Int64) { _ = changeSize { $0 &+ UInt64(bitPattern: amount) } }
+    func addToSize(_ amount: Int64) { _ = changeSize { $0 &+ UInt64(bitPattern: amount) } }
 
     package func setSize(_ size: UInt64) { _ = changeSize { _ in size } }
 

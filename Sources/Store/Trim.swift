@@ -71,6 +71,8 @@ package struct Trim {
         let path: String
         let stamp: FileStamp
         let blobs: [Digest]
+        /// Bytes of its pack.
+        let packed: UInt64
     }
 
     private struct KnownBlob {
@@ -98,6 +100,9 @@ package struct Trim {
     private var results: [Digest: KnownResult] = [:]
     private var blobs: [Digest: KnownBlob] = [:]
     private var manifests: [KnownManifest] = []
+    /// Blobs of results as they were fetched, which go with the result.
+    private var packs: [Digest: Store.Listed] = [:]
+    private var evicted: Set<Digest> = []
 
     private init(folder: String, now: Int64) {
         self.folder = folder
@@ -115,6 +120,11 @@ package struct Trim {
                 size: file.stamp.size,
                 isYoung: now &- file.stamp.latest < Self.blobYouth
             )
+            report.before &+= file.stamp.size
+        }
+        for file in files("packs") {
+            guard let digest = file.digest else { continue }
+            packs[digest] = file
             report.before &+= file.stamp.size
         }
         for (digest, result) in readResults() {
@@ -158,7 +168,9 @@ package struct Trim {
                 if unlink(file.path) == 0 { report.damaged += 1 }
                 continue
             }
-            found.append((digest, KnownResult(path: file.path, stamp: file.stamp, blobs: outcome.blobs)))
+            let packed = packs[digest]?.stamp.size ?? 0
+            let result = KnownResult(path: file.path, stamp: file.stamp, blobs: outcome.blobs, packed: packed)
+            found.append((digest, result))
         }
         return found
     }
@@ -187,6 +199,7 @@ package struct Trim {
         // What will be left once the blobs that nothing names are gone, too: they go after the second look.
         var left = report.before
         for blob in blobs.values where blob.isOrphan { left &-= min(blob.size, left) }
+        for (digest, pack) in packs where isOrphan(pack, digest) { left &-= min(pack.stamp.size, left) }
         // A result takes its part of the manifests that lead to it along.
         var parts: [Digest: UInt64] = [:]
         for manifest in manifests where !manifest.results.isEmpty {
@@ -200,8 +213,9 @@ package struct Trim {
                 continue
             }
             results[digest] = nil
+            evicted.insert(digest)
             report.results += 1
-            left &-= min(result.stamp.size &+ (parts[digest] ?? 0), left)
+            left &-= min(result.stamp.size &+ result.packed &+ (parts[digest] ?? 0), left)
             for digest in Set(result.blobs) {
                 guard var blob = blobs[digest], blob.users > 0 else { continue }
                 blob.users -= 1
@@ -219,9 +233,18 @@ package struct Trim {
             for blob in Set(result.blobs) { blobs[blob]?.users += 1 }
         }
         for (digest, blob) in blobs where blob.isOrphan { remove(blob: digest) }
+        for (digest, pack) in packs where isOrphan(pack, digest) {
+            if unlink(pack.path) == 0 || errno == ENOENT { packs[digest] = nil }
+        }
         report.after = manifests.reduce(0) { $0 &+ $1.stamp.size }
         for result in results.values { report.after &+= result.stamp.size }
         for blob in blobs.values { report.after &+= blob.size }
+        for pack in packs.values { report.after &+= pack.stamp.size }
+    }
+
+    /// A pack comes before its result.
+    private func isOrphan(_ pack: Store.Listed, _ result: Digest) -> Bool {
+        results[result] == nil && (evicted.contains(result) || now &- pack.stamp.latest >= Self.blobYouth)
     }
 
     private mutating func remove(blob digest: Digest) {
@@ -255,8 +278,7 @@ package struct Trim {
     private func isGone(_ result: Digest) -> Bool { results[result] == nil && !exists(result) }
 
     private func exists(_ result: Digest) -> Bool {
-        let hex = result.hex
-        return access("\(folder)/results/\(hex.prefix(2))/\(hex)", F_OK) == 0
+        access(Store.path("results", result, in: folder), F_OK) == 0
     }
 
     private mutating func removeLeftovers() {

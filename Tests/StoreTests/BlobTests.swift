@@ -14,7 +14,7 @@ import Testing
         let kept = try #require(try store.keep(source))
         #expect(kept.digest == Digest(of: content))
         let target = workspace.path + "/back"
-        try store.restore(kept.digest, size: kept.stamp.size, to: target, isExecutable: false)
+        try store.restore(kept.digest, of: Sample.digest, size: kept.stamp.size, to: target, isExecutable: false)
         #expect(try Files.read(target) == content)
         #expect(FileStamp(of: target)?.isExecutable == false)
         #expect(FileStamp(of: target)?.inode != FileStamp(of: store.path("blobs", kept.digest))?.inode)
@@ -25,7 +25,7 @@ import Testing
         var store = try workspace.store()
         let kept = try #require(try store.keep(try workspace.write("tool", content)))
         let target = workspace.path + "/back"
-        try store.restore(kept.digest, size: kept.stamp.size, to: target, isExecutable: true)
+        try store.restore(kept.digest, of: Sample.digest, size: kept.stamp.size, to: target, isExecutable: true)
         #expect(FileStamp(of: target)?.isExecutable == true)
     }
 
@@ -34,7 +34,7 @@ import Testing
         var store = try workspace.store()
         let kept = try #require(try store.keep(try workspace.write("a", content)))
         let target = try workspace.write("back", Array("something older".utf8))
-        try store.restore(kept.digest, size: kept.stamp.size, to: target, isExecutable: false)
+        try store.restore(kept.digest, of: Sample.digest, size: kept.stamp.size, to: target, isExecutable: false)
         #expect(try Files.read(target) == content)
     }
 
@@ -42,7 +42,7 @@ import Testing
         let workspace = try Workspace()
         var store = try workspace.store()
         let kept = try #require(try store.keep(try workspace.write("empty", [])))
-        try store.restore(kept.digest, size: 0, to: workspace.path + "/back", isExecutable: false)
+        try store.restore(kept.digest, of: Sample.digest, size: 0, to: workspace.path + "/back", isExecutable: false)
         #expect(try Files.read(workspace.path + "/back") == [])
     }
 
@@ -56,7 +56,7 @@ import Testing
         try Data(damaged).write(to: URL(fileURLWithPath: blob))
         let target = workspace.path + "/back"
         #expect(throws: Store.RestoreFailure.self) {
-            try store.restore(kept.digest, size: kept.stamp.size, to: target, isExecutable: false)
+            try store.restore(kept.digest, of: Sample.digest, size: kept.stamp.size, to: target, isExecutable: false)
         }
         #expect(FileStamp(of: target) == nil)
         #expect(FileStamp(of: blob) == nil)
@@ -70,12 +70,24 @@ import Testing
         let blob = store.path("blobs", kept.digest)
         try Data(content.prefix(1000)).write(to: URL(fileURLWithPath: blob))
         #expect(throws: Store.RestoreFailure.self) {
-            try store.restore(kept.digest, size: kept.stamp.size, to: workspace.path + "/back", isExecutable: false)
+            try store.restore(
+                kept.digest,
+                of: Sample.digest,
+                size: kept.stamp.size,
+                to: workspace.path + "/back",
+                isExecutable: false
+            )
         }
         #expect(FileStamp(of: blob) == nil)
         // The next compile's output takes its place.
         _ = try store.keep(try workspace.write("again", content))
-        try store.restore(kept.digest, size: kept.stamp.size, to: workspace.path + "/back", isExecutable: false)
+        try store.restore(
+            kept.digest,
+            of: Sample.digest,
+            size: kept.stamp.size,
+            to: workspace.path + "/back",
+            isExecutable: false
+        )
         #expect(try Files.read(workspace.path + "/back") == content)
     }
 
@@ -83,7 +95,13 @@ import Testing
         let workspace = try Workspace()
         var store = try workspace.store()
         #expect(throws: Store.RestoreFailure.self) {
-            try store.restore(Sample.digest, size: 3, to: workspace.path + "/back", isExecutable: false)
+            try store.restore(
+                Sample.digest,
+                of: Sample.digest,
+                size: 3,
+                to: workspace.path + "/back",
+                isExecutable: false
+            )
         }
         #expect(store.damaged == [])
     }
@@ -95,6 +113,7 @@ import Testing
         do {
             try store.restore(
                 kept.digest,
+                of: Sample.digest,
                 size: kept.stamp.size,
                 to: workspace.path + "/no/such/a",
                 isExecutable: false
@@ -163,7 +182,13 @@ import Testing
                             guard let outcome = store.result(id), case .blob(let blob)? = outcome.outputs.first?.content
                             else { return "result \(round % 8) is missing" }
                             let target = "\(workspace.path)/out-\(worker)-\(round)"
-                            try store.restore(blob, size: UInt64(size), to: target, isExecutable: false)
+                            try store.restore(
+                                blob,
+                                of: Sample.digest,
+                                size: UInt64(size),
+                                to: target,
+                                isExecutable: false
+                            )
                             guard try Files.read(target) == bytes else { return "\(target) is wrong" }
                         }
                         return store.damaged.isEmpty ? nil : "damage: \(store.damaged)"

@@ -52,8 +52,9 @@ int larder_pipe(int ends[2]);
 /* An anonymous file with these bytes, positioned at its start, closed on exec; -1 with errno. */
 int larder_memory_file(const void *bytes, size_t count);
 
-/* Whether `path`, which begins with a slash, is anywhere in `bytes`. */
-int larder_mentions(const void *bytes, size_t count, const void *path, size_t length);
+/* Which of these absolute paths, 64 at most and none of them "/", stand anywhere in these bytes: one bit each. */
+uint64_t larder_mentions(
+    const void *bytes, size_t count, const char *const paths[], const size_t lengths[], size_t number);
 
 /* Adds `amount` to the 64-bit counter at `counter`, atomically across processes; the new value. */
 int64_t larder_atomic_add(int64_t *counter, int64_t amount);

@@ -17,6 +17,7 @@ final class Gateway: Sendable {
     let publisher: Publisher
     let log: GatewayLog
     private let renewals: Renewals
+    private let unpacking: Unpacking
 
     /// What unpacking and storing may take beyond the servers' time.
     private static let unpackTime = Duration.seconds(60)
@@ -43,11 +44,13 @@ final class Gateway: Sendable {
         for problem in problems { log.write(problem) }
         publisher = Publisher(place, levels, compression: settings.remoteCompression, log: log)
         renewals = Renewals()
+        unpacking = Unpacking(cache: place.cache, log: log)
     }
 
     func start() {
         publisher.start()
         renewals.start()
+        unpacking.start()
     }
 
     func close() { for level in levels { level.backend.close() } }
@@ -56,6 +59,7 @@ final class Gateway: Sendable {
 
     /// Fetches a unit's manifest into the local store.
     func fetchManifest(_ key: Digest) -> Reply {
+        unpacking.noteUse()
         let deadline = Deadline.after(timeout)
         return flights.share(.init(kind: "m", name: key.hex), deadline: deadline, onWait: {}) {
             var reply = Reply.missing
@@ -107,13 +111,22 @@ final class Gateway: Sendable {
         do {
             let manifest = try Bundle.manifest(bytes, key: key)
             var store = try Store(in: place.cache)
+            let isFirst = !store.hasManifest(key)
             let isNew = try store.merge(manifest, into: key)
             renewals.add(level, name)
+            if isFirst, manifest.entries.count == 1 { fetchAhead(manifest.entries[0].result, store) }
             return isNew
         } catch {
             refuse(error, level, name)
             return nil
         }
+    }
+
+    /// Fetches a result while the wrapper still looks whether its inputs are as they were. On a machine that has nothing of
+    /// the unit yet they nearly always are; on one that has, its source is being changed, and it would be in vain.
+    private func fetchAhead(_ id: Digest, _ store: borrowing Store) {
+        if store.hasResult(id) { return }
+        _ = DetachedThread.start { [self] in _ = fetchResult(id, onProgress: {}) }
     }
 
     private func keep(
@@ -125,7 +138,8 @@ final class Gateway: Sendable {
     ) -> Bool {
         do {
             let store = try Store(in: place.cache)
-            _ = try Bundle.keep(bytes, id: id, in: store, onProgress: onProgress)
+            try Bundle.keep(bytes, id: id, in: store, onProgress: onProgress)
+            unpacking.add([id])
             renewals.add(level, name)
             return true
         } catch {

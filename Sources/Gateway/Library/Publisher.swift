@@ -213,7 +213,7 @@ final class Publisher: Sendable {
                 let outcome = store.result(item.result)
             else { return .dropped("\(item.result) is no longer in the local cache") }
             entry = found
-            bundle = try Bundle.encode(outcome, id: item.result, from: store, level: compression)
+            bundle = try Bundle.encode(outcome, id: item.result, from: &store, level: compression)
         } catch {
             // A full disk or a lack of descriptors passes; what can't be packed never can.
             guard let refused = error as? Bundle.Refused, refused.fault == .bundle else { return .failed("\(error)") }

@@ -29,10 +29,11 @@ package struct Inspection {
             "\(kind.dropLast()) \(name)\n  \(Sizes.text(file.stamp.size)), last used "
             + "\(Clock.text(file.stamp.modified / 1000))\n"
         if kind == "blobs" { return head + blob(file) }
+        if kind == "packs" { return head + pack(file) }
         guard let bytes = try? Files.read(file.path) else { return head + "  can't be read\n" }
         switch kind {
         case "manifests": return head + ((try? Manifest(bytes)).map(text) ?? Self.damaged)
-        case "results": return head + ((try? Outcome(bytes)).map(text) ?? Self.damaged)
+        case "results": return head + ((try? Outcome(bytes)).map { text($0, file) } ?? Self.damaged)
         default: return head + ((try? Decoder(bytes, .toolchain)) == nil ? Self.damaged : "")
         }
     }
@@ -53,14 +54,17 @@ package struct Inspection {
         return text
     }
 
-    private func text(_ outcome: Outcome) -> String {
+    private func text(_ outcome: Outcome, _ file: Store.Listed) -> String {
+        let packed = Set(pack(of: file)?.parts.map(\.digest) ?? [])
         var text = "  exit code \(outcome.exitCode), compiled in \(Sizes.time(Int64(clamping: outcome.duration)))\n"
         var table = Table()
         for output in outcome.outputs {
             let content: String
             switch output.content {
             case .blob(let digest):
-                content = String(digest.hex.prefix(16)) + (FileStamp(of: path("blobs", digest)) == nil ? " (gone)" : "")
+                let isBlob = FileStamp(of: path("blobs", digest)) != nil
+                let state = isBlob ? "" : packed.contains(digest) ? " (packed)" : " (gone)"
+                content = String(digest.hex.prefix(16)) + state
             case .text: content = "kept as text"
             }
             table.add("    \(Sizes.text(output.size))", output.isExecutable ? "program" : "file", content, output.path)
@@ -91,7 +95,19 @@ package struct Inspection {
         return text
     }
 
-    private func path(_ kind: String, _ digest: Digest) -> String {
-        "\(folder)/\(kind)/\(digest.hex.prefix(2))/\(digest.hex)"
+    private func pack(of result: Store.Listed) -> Pack? {
+        result.digest.flatMap { try? Pack(at: path("packs", $0)) }
     }
+
+    private func pack(_ file: Store.Listed) -> String {
+        guard let pack = try? Pack(at: file.path) else { return Self.damaged }
+        var table = Table()
+        for (index, part) in pack.parts.enumerated() {
+            let size = Sizes.text(UInt64(part.size))
+            table.add("    \(size)", String(part.digest.hex.prefix(16)), pack.isWhole(index) ? "whole" : "damaged")
+        }
+        return "  outputs of result \(file.digest?.hex ?? "") as they were fetched, yet to be unpacked\n" + table.text
+    }
+
+    private func path(_ kind: String, _ digest: Digest) -> String { Store.path(kind, digest, in: folder) }
 }
