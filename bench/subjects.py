@@ -48,7 +48,7 @@ class Subject:
     def wipe(self):
         """Makes the cache empty."""
         self.stop()
-        shutil.rmtree(self.cache, ignore_errors=True)
+        rig.put_aside(self.cache, self.folder / "trash")
         self.cache.mkdir(parents=True)
         self.filled = False
         self.start()
@@ -162,23 +162,14 @@ class LarderOffice(Office, Larder):
     def __init__(self, name, work, sockets, stage, kind):
         super().__init__(name, work, sockets, stage)
         self.kind = kind
-        self.aside = self.folder / "aside"
-
-    def wipe(self):
-        shutil.rmtree(self.aside, ignore_errors=True)
-        self.aside.mkdir()
-        super().wipe()
 
     def publish(self):
         subprocess.run([self.wrapper(), "flush"], env=self.environment(), check=True, stdout=subprocess.DEVNULL)
 
     def forget(self):
-        # Put aside, not deleted: ext4 gives no inode away again for a minute after it was freed, and looks long for others.
-        aside = Path(tempfile.mkdtemp(dir=self.aside))
         for kind in ("manifests", "results", "blobs", "packs"):
-            (self.cache / kind).rename(aside / kind)
+            rig.put_aside(self.cache / kind, self.folder / "trash")
             (self.cache / kind).mkdir(mode=0o700)
-
 
     def settle(self):
         """Waits until the gateway has unpacked what it fetched, as it does once nobody asks any more."""

@@ -48,7 +48,7 @@ struct Miss {
         session.event.result = .miss
         let sessionsBefore = incrementalSessions()
         lookAhead(&before, store.memo)
-        let started = Self.afterTick(of: session.began)
+        let started = hasYoungSources(session.environment) ? Self.afterTick(of: session.began) : fileClockNow()
         let startedAt = larder_monotonic_microseconds()
         let end: Run.End
         var diagnostics = Diagnostics(remapping, isJSON: call.hasJSONDiagnostics)
@@ -84,8 +84,20 @@ struct Miss {
         return end.status
     }
 
-    /// Waits until the clock that files are stamped with has moved on since this process began: what a build script wrote
-    /// just before then differs in time from what is written while rustc runs.
+    /// Whether what the compile reads may have been written a moment ago: by a build script, or together with its source.
+    private func hasYoungSources(_ environment: Environment) -> Bool {
+        if environment.filled("OUT_DIR") != nil { return true }
+        guard case .file(let source) = call.input else { return false }
+        let path = Roots.absolute(source, in: place.currentFolder)
+        /// Longer than the clock stands still. Nanoseconds.
+        let youth: Int64 = 100_000_000
+        return [path, Files.folder(of: path)].contains { path in
+            FileStamp(of: path).map { fileClockNow() &- $0.latest < youth } ?? false
+        }
+    }
+
+    /// Waits until the clock that files are stamped with has moved on since this process began: what was written just before
+    /// then differs in time from what is written while rustc runs, and can be trusted.
     ///
     /// - Returns: that clock's time, nanoseconds since 1970.
     private static func afterTick(of began: Int64) -> Int64 {

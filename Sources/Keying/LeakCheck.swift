@@ -45,13 +45,14 @@ package struct LeakCheck {
     package mutating func add(_ piece: UnsafeRawBufferPointer) {
         let overlap = max(0, sought.longest - 1)
         if !rest.isEmpty {
-            rest += piece.prefix(overlap)
+            rest += UnsafeRawBufferPointer(rebasing: piece[..<min(overlap, piece.count)])
             rest.withUnsafeBytes { leaked.formUnion(sought.names(in: $0)) }
         }
         leaked.formUnion(sought.names(in: piece))
         if piece.count >= overlap {
             rest.removeAll(keepingCapacity: true)
-            rest += piece.suffix(overlap)
+            // `suffix` would go through all of it.
+            rest += UnsafeRawBufferPointer(rebasing: piece[(piece.count - overlap)...])
         } else {
             // It was taken in above, or is all there is.
             if rest.isEmpty { rest += piece }

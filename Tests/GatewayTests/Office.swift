@@ -114,7 +114,7 @@ final class Office: Sendable {
 
     /// Takes away all entries of the local cache; what is known of the toolchain stays.
     func wipe() throws {
-        for folder in ["manifests", "results", "blobs"] {
+        for folder in ["manifests", "results", "blobs", "packs"] {
             let path = "\(box.cache)/\(folder)"
             try FileManager.default.removeItem(atPath: path)
             try FileManager.default.createDirectory(
@@ -124,6 +124,9 @@ final class Office: Sendable {
             )
         }
     }
+
+    /// Results whose blobs are as they were fetched.
+    var packs: [String] { Files.tree(box.cache + "/packs") }
 
     // MARK: The gateway
 

@@ -43,6 +43,27 @@ struct OfficeTests {
         }
     }
 
+    @Test func `what was fetched is put back as it came, and becomes blobs once nobody asks any more`() throws {
+        let server = try RedisServer()
+        let office = try Office(["SCCACHE_REDIS": "redis://127.0.0.1:\(server.port)"], Office.large)
+        let count = try office.build(jobs: 2).events.count
+        try office.flush()
+        try office.wipe()
+        #expect(try office.build(jobs: 2).count("hit") == count)
+        #expect(!office.packs.isEmpty)
+        // Without the server and its gateway: what it had not got to is left to the next one.
+        try office.larder("--stop-server").succeeded()
+        let left = office.packs
+        #expect(try office.with(["SCCACHE_REDIS": ""]).build(jobs: 2).hits("disk") == count)
+        #expect(office.packs == left)
+        try office.larder("--start-server").succeeded()
+        let deadline = ContinuousClock.now + .seconds(60)
+        while !office.packs.isEmpty, ContinuousClock.now < deadline { usleep(100_000) }
+        #expect(office.packs.isEmpty)
+        #expect(try office.build(jobs: 2).hits("disk") == count)
+        try office.larder("--stop-server").succeeded()
+    }
+
     @Test func `a wiped machine takes every call from a memcached with its default limit`() throws {
         let server = try MemcachedProcess()
         try check(try Office(["SCCACHE_MEMCACHED": "127.0.0.1:\(server.port)"], Office.large), level: "memcached")
