@@ -17,7 +17,7 @@ let fuzzing: [Target] =
     ? [
         .executableTarget(
             name: "larder-fuzz",
-            dependencies: ["Bundle", "Digest", "RustcCall", "Store", "Trace"],
+            dependencies: ["Bundle", "Compression", "Digest", "RustcCall", "Store", "Trace"],
             path: "Tests/Fuzz",
             swiftSettings: settings
         )

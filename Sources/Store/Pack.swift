@@ -67,7 +67,7 @@ package final class Pack {
         self.file = file
     }
 
-    private static func parts(_ record: [UInt8]) throws(Codec.Damaged) -> [Part] {
+    static func parts(_ record: [UInt8]) throws(Codec.Damaged) -> [Part] {
         var decoder = try Decoder(record, .pack)
         var parts: [Part] = []
         for _ in 0..<(try decoder.count()) {

@@ -1,4 +1,4 @@
-import Foundation
+import Compression
 import RustcCall
 
 @testable import Bundle
@@ -14,7 +14,7 @@ import RustcCall
 public func fuzz(_ start: UnsafePointer<UInt8>?, _ count: Int) -> CInt {
     guard let start, count > 1 else { return 0 }
     let bytes = Array(UnsafeBufferPointer(start: start + 1, count: count - 1))
-    switch start.pointee % 6 {
+    switch start.pointee % 8 {
     case 0: _ = try? Manifest(record(.manifest, bytes))
     case 1: _ = try? Outcome(record(.result, bytes))
     case 2: _ = Observation(Trace(ByteFields(bytes), start: 0, hasOverflowed: false), ObservationRules())
@@ -23,9 +23,36 @@ public func fuzz(_ start: UnsafePointer<UInt8>?, _ count: Int) -> CInt {
         _ = try? RustcCall(words) { _ in String(decoding: bytes, as: UTF8.self) }
         _ = Invocation(words)
     case 4: _ = try? Bundle.manifest(bundle(.manifest, bytes), key: name)
+    case 5: _ = try? Pack.parts(record(.pack, bytes))
+    case 6: bytes.withUnsafeBytes(unpack)
     default: _ = try? Head(bundle(.result, bytes), kind: .result, name: name)
     }
     return 0
+}
+
+/// SwiftPM names a program's start after it, and calls that; libFuzzer's own `main` has another name.
+@_cdecl("larder_fuzz_main")
+public func start(_ count: CInt, _ words: UnsafeMutablePointer<UnsafeMutablePointer<CChar>?>?) -> CInt {
+    var count = count
+    var words = words
+    return runFuzzer(&count, &words, fuzz)
+}
+
+/// Source: compiler-rt, `FuzzerInterface.h`.
+@_silgen_name("LLVMFuzzerRunDriver")
+private func runFuzzer(
+    _ count: UnsafeMutablePointer<CInt>,
+    _ words: UnsafeMutablePointer<UnsafeMutablePointer<UnsafeMutablePointer<CChar>?>?>,
+    _ body: @convention(c) (UnsafePointer<UInt8>?, Int) -> CInt
+) -> CInt
+
+/// Frames, and what they unpack to.
+private func unpack(_ bytes: UnsafeRawBufferPointer) {
+    _ = Decompressor.frames(in: bytes)
+    guard var decompressor = try? Decompressor() else { return }
+    decompressor.begin(size: 1 << 20)
+    try? decompressor.unpack(bytes) { _ in }
+    try? decompressor.finish()
 }
 
 private let name = Digest(words: (1, 2, 3, 4))
