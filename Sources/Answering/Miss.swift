@@ -84,43 +84,6 @@ struct Miss {
         return end.status
     }
 
-    /// Whether what the compile reads may have been written a moment ago: by a build script, or together with its source.
-    private func hasYoungSources(_ environment: Environment) -> Bool {
-        if environment.filled("OUT_DIR") != nil { return true }
-        guard case .file(let source) = call.input else { return false }
-        let path = Roots.absolute(source, in: place.currentFolder)
-        /// Longer than the clock stands still. Nanoseconds.
-        let youth: Int64 = 100_000_000
-        return [path, Files.folder(of: path)].contains { path in
-            FileStamp(of: path).map { fileClockNow() &- $0.latest < youth } ?? false
-        }
-    }
-
-    /// Waits until the clock that files are stamped with has moved on since this process began: what was written just before
-    /// then differs in time from what is written while rustc runs, and can be trusted.
-    ///
-    /// - Returns: that clock's time, nanoseconds since 1970.
-    private static func afterTick(of began: Int64) -> Int64 {
-        /// The clock moves every 1 to 10 ms; in steps of half a millisecond that is soon seen.
-        let step: UInt32 = 500
-        let mostSteps = 40
-        for _ in 0..<mostSteps where fileClockNow() <= began { usleep(step) }
-        return fileClockNow()
-    }
-
-    /// Looks at the files that the call names before the compile does.
-    ///
-    /// Cargo gives a finished library a second link while its dependents start, which changes a time of it, and a build
-    /// script compiles a probe it has just written: what was the same before and after is what the compile read.
-    private func lookAhead(_ before: inout World, _ memo: borrowing Memo) {
-        var paths = call.externs.compactMap(\.path)
-        if case .file(let source) = call.input { paths.append(source) }
-        for path in paths {
-            let path = Roots.absolute(path, in: place.currentFolder)
-            _ = before.digest(.file, roots.tokenized(path: path), memo: memo)
-        }
-    }
-
     // MARK: The compile
 
     private func compile(
@@ -148,47 +111,8 @@ struct Miss {
         )
     }
 
-    /// Does a compile again, exactly as without larder. Its end is what counts.
-    ///
-    /// - Returns: its wait status; `nil` where it can't be started.
-    private func tryAgain(_ session: borrowing Session) -> Int32? {
-        let compiler = session.compiler
-        guard
-            let run = try? start([compiler.program] + compiler.arguments, environment: session.environment.entries),
-            let end = try? run.collect(
-                onOutput: { try? Files.write($0, to: 1, path: "standard output") },
-                onErrors: { try? Files.write($0, to: 2, path: "standard error") }
-            )
-        else { return nil }
-        return end.status
-    }
-
-    /// Whether a compile failed with errors that nobody has seen yet, and that may be by our doing: a program that can't bear
-    /// the observer, or the source of a package outside the workspace that takes a mapped path for a file's.
-    private func mayHaveFailedByUs(
-        _ end: Run.End,
-        _ diagnostics: Diagnostics,
-        _ tracePath: String,
-        _ session: borrowing Session
-    ) -> Bool {
-        guard larder_exited(end.status) != 0, larder_exit_code(end.status) != 0, !diagnostics.held.isEmpty,
-            // Cargo has started dependents, and bears no second notice of the same file.
-            !diagnostics.hasAnnounced
-        else { return false }
-        // The paths that rustc names are put back; what is left of the mapping is a text that the source made use of.
-        let held = diagnostics.held
-        if let remapping, remapping.isOutside {
-            return remapping.rules.contains { held.holds($0.to + "/") }
-                || ["macro panicked", "derive panicked", "attribute panicked"].contains(where: held.holds)
-        }
-        // What the loader or a sanitizer says where it refuses a preloaded library.
-        if held.holds("LD_PRELOAD") || held.holds("liblarder-observer") { return true }
-        guard let trace = try? TraceFile.read(tracePath) else { return false }
-        return observed(trace, session.environment, process: end.process).hasUnseenProgram
-    }
-
     /// Starts the compiler; the source that was read from standard input goes there.
-    private func start(_ arguments: [String], environment: [[UInt8]]) throws(SystemError) -> Run {
+    func start(_ arguments: [String], environment: [[UInt8]]) throws(SystemError) -> Run {
         var input: Int32 = -1
         if let standardInput {
             input = standardInput.withUnsafeBytes { larder_memory_file($0.baseAddress, $0.count) }

@@ -1,4 +1,5 @@
 internal import Glibc
+internal import Platform
 
 extension Observation {
     /// Programs that were started, and what came of it.
@@ -120,4 +121,31 @@ extension Observation {
     }
 
     private func hash(_ bytes: some Sequence<UInt8>) -> UInt64 { Trace.hash(bytes) }
+
+    // MARK: What a program is told
+
+    mutating func takeProgram(_ record: Trace.Record, _ asker: Asker) {
+        guard asker == .child, let program = path(record.first) else { return }
+        insert(.file, program)
+        if Noise.isInterpreter(program) {
+            dependencies.insert(.environment)
+            if images[record.image]?.isIndifferent != true { tellsOfFolders = true }
+        }
+        if Noise.isOfTheMoment(program) { fail("\(program) was run, whose answer is of this moment or machine alone") }
+    }
+
+    /// Whether a shell runs a script that can be seen to make nothing of the folders that its variables tell it: it uses no
+    /// variable but its arguments. A linker's `exec cc "$@"` is one; a command given as text can't be seen.
+    mutating func isPlainScript(_ record: Trace.Record, of program: String) -> Bool {
+        guard Noise.isShell(program), let script = path(record.second), script != program,
+            let text = try? Files.read(script, limit: 1 << 20), text.starts(with: "#!".utf8)
+        else { return false }
+        let harmless = Set("@*#?!123456789(".utf8)
+        let usesVariables = text.indices.contains { index in
+            text[index] == UInt8(ascii: "$") && !(index + 1 < text.count && harmless.contains(text[index + 1]))
+        }
+        let lowercased = String(decoding: text, as: UTF8.self).lowercased()
+        let others = ["pwd", "~", "env", "set", "export", "`", "eval", "source", ". ", "declare", "dirs"]
+        return !usesVariables && !others.contains { lowercased.contains($0) }
+    }
 }

@@ -28,7 +28,7 @@ package struct Observation: Sendable {
     /// Whether a program was run that was not seen, so that it may be the observer that made it fail.
     package internal(set) var hasUnseenProgram = false
     /// Whether what a child process was told of this folder, or of the whole environment, may show in the result.
-    package private(set) var tellsOfFolders = false
+    package internal(set) var tellsOfFolders = false
     /// Folders above this compile's own in which a proc macro or a child found something.
     package private(set) var visited: Set<String> = []
 
@@ -192,31 +192,6 @@ package struct Observation: Sendable {
         case .currentFolder: guests.askForCurrentFolder = true
         default: break
         }
-    }
-
-    private mutating func takeProgram(_ record: Trace.Record, _ asker: Asker) {
-        guard asker == .child, let program = path(record.first) else { return }
-        insert(.file, program)
-        if Noise.isInterpreter(program) {
-            dependencies.insert(.environment)
-            if images[record.image]?.isIndifferent != true { tellsOfFolders = true }
-        }
-        if Noise.isOfTheMoment(program) { fail("\(program) was run, whose answer is of this moment or machine alone") }
-    }
-
-    /// Whether a shell runs a script that can be seen to make nothing of the folders that its variables tell it: it uses no
-    /// variable but its arguments. A linker's `exec cc "$@"` is one; a command given as text can't be seen.
-    private mutating func isPlainScript(_ record: Trace.Record, of program: String) -> Bool {
-        guard Noise.isShell(program), let script = path(record.second), script != program,
-            let text = try? Files.read(script, limit: 1 << 20), text.starts(with: "#!".utf8)
-        else { return false }
-        let harmless = Set("@*#?!123456789(".utf8)
-        let usesVariables = text.indices.contains { index in
-            text[index] == UInt8(ascii: "$") && !(index + 1 < text.count && harmless.contains(text[index + 1]))
-        }
-        let lowercased = String(decoding: text, as: UTF8.self).lowercased()
-        let others = ["pwd", "~", "env", "set", "export", "`", "eval", "source", ". ", "declare", "dirs"]
-        return !usesVariables && !others.contains { lowercased.contains($0) }
     }
 
     private mutating func takeObject(_ record: Trace.Record) {
