@@ -45,24 +45,13 @@ struct UnobservableTests {
             """
         )
         Files.write(file, "one")
-        let test = try Differential(
-            [
-                "Cargo.toml": "[workspace]\nmembers = [\"spy\", \"demo\"]\nresolver = \"2\"\n",
-                "spy/Cargo.toml": Project.manifest("spy", "[lib]\nproc-macro = true"),
-                "spy/src/lib.rs": """
-                #[proc_macro]
-                pub fn seen(_: proc_macro::TokenStream) -> proc_macro::TokenStream {
-                    let out = std::process::Command::new("\(program)").output().unwrap();
-                    format!("{:?}", String::from_utf8(out.stdout).unwrap()).parse().unwrap()
-                }
-                """,
-                "demo/Cargo.toml": Project.manifest("demo", "[dependencies]\nspy = { path = \"../spy\" }"),
-                "demo/src/main.rs": "fn main() { println!(\"{}\", spy::seen!()); }\n",
-            ],
-            programs: [Programs.demo],
+        let test = try Differential.withMacro(
+            """
+            let out = std::process::Command::new("\(program)").output().unwrap();
+            String::from_utf8(out.stdout).unwrap()
+            """,
             box: box
         )
-        test.isOrdered = false
         try expectUnobservable(test)
         Files.write(file, "two")
         let changed = try test.step("changed", .anything)

@@ -7,6 +7,16 @@ import Testing
 @Suite struct BlobTests {
     private let content = [UInt8]((0..<70_000).map { UInt8(truncatingIfNeeded: $0 &* 31 ^ ($0 >> 7)) })
 
+    /// Puts a blob of no program back.
+    private func restore(
+        _ blob: Digest,
+        size: UInt64,
+        to path: String,
+        _ store: inout Store
+    ) throws(Store.RestoreFailure) {
+        try store.restore(blob, of: Sample.digest, size: size, to: path, isExecutable: false)
+    }
+
     @Test func `a kept file is put back as it was`() throws {
         let workspace = try Workspace()
         var store = try workspace.store()
@@ -14,7 +24,7 @@ import Testing
         let kept = try #require(try store.keep(source))
         #expect(kept.digest == Digest(of: content))
         let target = workspace.path + "/back"
-        try store.restore(kept.digest, of: Sample.digest, size: kept.stamp.size, to: target, isExecutable: false)
+        try restore(kept.digest, size: kept.stamp.size, to: target, &store)
         #expect(try Files.read(target) == content)
         #expect(FileStamp(of: target)?.isExecutable == false)
         #expect(FileStamp(of: target)?.inode != FileStamp(of: store.path("blobs", kept.digest))?.inode)
@@ -34,7 +44,7 @@ import Testing
         var store = try workspace.store()
         let kept = try #require(try store.keep(try workspace.write("a", content)))
         let target = try workspace.write("back", Array("something older".utf8))
-        try store.restore(kept.digest, of: Sample.digest, size: kept.stamp.size, to: target, isExecutable: false)
+        try restore(kept.digest, size: kept.stamp.size, to: target, &store)
         #expect(try Files.read(target) == content)
     }
 
@@ -42,7 +52,7 @@ import Testing
         let workspace = try Workspace()
         var store = try workspace.store()
         let kept = try #require(try store.keep(try workspace.write("empty", [])))
-        try store.restore(kept.digest, of: Sample.digest, size: 0, to: workspace.path + "/back", isExecutable: false)
+        try restore(kept.digest, size: 0, to: workspace.path + "/back", &store)
         #expect(try Files.read(workspace.path + "/back") == [])
     }
 
@@ -56,7 +66,7 @@ import Testing
         try Data(damaged).write(to: URL(fileURLWithPath: blob))
         let target = workspace.path + "/back"
         #expect(throws: Store.RestoreFailure.self) {
-            try store.restore(kept.digest, of: Sample.digest, size: kept.stamp.size, to: target, isExecutable: false)
+            try restore(kept.digest, size: kept.stamp.size, to: target, &store)
         }
         #expect(FileStamp(of: target) == nil)
         #expect(FileStamp(of: blob) == nil)
@@ -70,24 +80,12 @@ import Testing
         let blob = store.path("blobs", kept.digest)
         try Data(content.prefix(1000)).write(to: URL(fileURLWithPath: blob))
         #expect(throws: Store.RestoreFailure.self) {
-            try store.restore(
-                kept.digest,
-                of: Sample.digest,
-                size: kept.stamp.size,
-                to: workspace.path + "/back",
-                isExecutable: false
-            )
+            try restore(kept.digest, size: kept.stamp.size, to: workspace.path + "/back", &store)
         }
         #expect(FileStamp(of: blob) == nil)
         // The next compile's output takes its place.
         _ = try store.keep(try workspace.write("again", content))
-        try store.restore(
-            kept.digest,
-            of: Sample.digest,
-            size: kept.stamp.size,
-            to: workspace.path + "/back",
-            isExecutable: false
-        )
+        try restore(kept.digest, size: kept.stamp.size, to: workspace.path + "/back", &store)
         #expect(try Files.read(workspace.path + "/back") == content)
     }
 
@@ -95,13 +93,7 @@ import Testing
         let workspace = try Workspace()
         var store = try workspace.store()
         #expect(throws: Store.RestoreFailure.self) {
-            try store.restore(
-                Sample.digest,
-                of: Sample.digest,
-                size: 3,
-                to: workspace.path + "/back",
-                isExecutable: false
-            )
+            try restore(Sample.digest, size: 3, to: workspace.path + "/back", &store)
         }
         #expect(store.damaged == [])
     }
@@ -111,13 +103,7 @@ import Testing
         var store = try workspace.store()
         let kept = try #require(try store.keep(try workspace.write("a", content)))
         do {
-            try store.restore(
-                kept.digest,
-                of: Sample.digest,
-                size: kept.stamp.size,
-                to: workspace.path + "/no/such/a",
-                isExecutable: false
-            )
+            try restore(kept.digest, size: kept.stamp.size, to: workspace.path + "/no/such/a", &store)
             Issue.record("it was restored into a folder that is not there")
         } catch {
             guard case .target(let cause) = error else {
