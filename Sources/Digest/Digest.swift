@@ -19,14 +19,8 @@ package struct Digest: Hashable, Sendable, Comparable, CustomStringConvertible {
     }
 
     /// The digest written as 64 hexadecimal digits.
-    package init?(hex: String) {
-        var hex = hex
-        guard let digest = hex.withUTF8(Self.digest) else { return nil }
-        self = digest
-    }
-
-    package init?(hex: Substring) {
-        var hex = hex
+    package init?(hex: some StringProtocol) {
+        var hex = String(hex)
         guard let digest = hex.withUTF8(Self.digest) else { return nil }
         self = digest
     }
@@ -54,9 +48,7 @@ package struct Digest: Hashable, Sendable, Comparable, CustomStringConvertible {
 
     /// The digest of `bytes`.
     package init(of bytes: some Sequence<UInt8>) {
-        var hasher = Hasher256()
-        hasher.update(Array(bytes))
-        self = hasher.finish()
+        self = Array(bytes).withUnsafeBytes { Digest(of: $0) }
     }
 
     package init(of bytes: UnsafeRawBufferPointer) {

@@ -1,4 +1,5 @@
 internal import CPlatform
+internal import Digest
 internal import Glibc
 package import Platform
 
@@ -20,16 +21,7 @@ package struct LeakCheck {
     package mutating func search(_ path: String) throws(SystemError) {
         let file = try Descriptor(opening: path, O_RDONLY, for: "read")
         begin()
-        /// Small enough to stay in the processor's cache.
-        let capacity = 256 << 10
-        let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: capacity, alignment: 64)
-        defer { buffer.deallocate() }
-        while true {
-            let count = retryingInterrupts { read(file.number, buffer.baseAddress, capacity) }
-            guard count >= 0 else { throw SystemError("read", path) }
-            if count == 0 { return }
-            add(UnsafeRawBufferPointer(rebasing: buffer[..<count]))
-        }
+        _ = try Digest.read(file.number, path: path) { add($0) }
     }
 
     /// Searches bytes in memory.

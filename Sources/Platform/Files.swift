@@ -42,14 +42,7 @@ package enum Files {
 
     /// Writes all of `bytes`.
     package static func write(_ bytes: UnsafeRawBufferPointer, to descriptor: Int32, path: String) throws(SystemError) {
-        var done = 0
-        while done < bytes.count {
-            let count = retryingInterrupts {
-                Glibc.write(descriptor, bytes.baseAddress.map { $0 + done }, bytes.count - done)
-            }
-            guard count > 0 else { throw SystemError("write", path) }
-            done += count
-        }
+        try write(bytes, path) { start, count, _ in Glibc.write(descriptor, start, count) }
     }
 
     /// Writes all of `bytes` from `offset` on, wherever the descriptor stands.
@@ -59,11 +52,18 @@ package enum Files {
         at offset: UInt64,
         path: String
     ) throws(SystemError) {
+        try write(bytes, path) { start, count, done in pwrite(descriptor, start, count, off_t(offset) + off_t(done)) }
+    }
+
+    /// - Parameter body: writes what begins there and is that long, after so many bytes, or a part of it.
+    private static func write(
+        _ bytes: UnsafeRawBufferPointer,
+        _ path: String,
+        _ body: (UnsafeRawPointer?, Int, Int) -> Int
+    ) throws(SystemError) {
         var done = 0
         while done < bytes.count {
-            let count = retryingInterrupts {
-                pwrite(descriptor, bytes.baseAddress.map { $0 + done }, bytes.count - done, off_t(offset) + off_t(done))
-            }
+            let count = retryingInterrupts { body(bytes.baseAddress.map { $0 + done }, bytes.count - done, done) }
             guard count > 0 else { throw SystemError("write", path) }
             done += count
         }

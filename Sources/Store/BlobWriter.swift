@@ -46,7 +46,7 @@ package struct BlobWriter: ~Copyable {
         guard written == size, hasher.finish() == digest else { throw SystemError("keep", blob, EBADMSG) }
         guard rename(temporary, blob) == 0 else { throw SystemError("rename to", blob) }
         isInPlace = true
-        store.noteNewBlob(digest, size: size, path: blob)
+        store.noteNew(blob, digest, size: size)
     }
 }
 

@@ -59,12 +59,7 @@ package struct Encoder {
 
     /// The file's content, check included.
     package consuming func finish() -> [UInt8] {
-        let check = buffer.withUnsafeBytes { all in
-            var hasher = Hasher256()
-            hasher.update(all)
-            return hasher.finish()
-        }
-        digest(check)
+        digest(buffer.withUnsafeBytes { Digest(of: $0) })
         return buffer
     }
 }
@@ -80,11 +75,7 @@ package struct Decoder {
         guard end >= Codec.headerSize, bytes.starts(with: Codec.magic), bytes[6] == kind.rawValue,
             bytes[7] == Codec.version
         else { throw Codec.Damaged() }
-        let check = bytes.withUnsafeBytes { buffer in
-            var hasher = Hasher256()
-            hasher.update(UnsafeRawBufferPointer(rebasing: buffer[..<end]))
-            return hasher.finish()
-        }
+        let check = bytes.withUnsafeBytes { Digest(of: UnsafeRawBufferPointer(rebasing: $0[..<end])) }
         guard Self.digest(bytes[end...]) == check else { throw Codec.Damaged() }
         self.buffer = bytes
         self.end = end

@@ -233,8 +233,7 @@ extension Store {
         let path = packPath(result)
         let head = Pack.head(parts)
         try replace(path, with: head, data)
-        vouch(for: path, result)
-        addToSize(Int64(head.count + data.count))
+        noteNew(path, result, size: UInt64(head.count + data.count))
     }
 
     /// The pack of a result; `nil` if there is none. One that is damaged goes.

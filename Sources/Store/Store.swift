@@ -115,18 +115,21 @@ package struct Store: ~Copyable {
         utimensat(AT_FDCWD, path, nil, 0)
     }
 
-    func replace(_ path: String, with bytes: [UInt8]) throws(SystemError) {
-        try replace(path, with: bytes, UnsafeRawBufferPointer(start: nil, count: 0))
+    /// Puts `bytes` at `path`, with `more` behind them.
+    func replace(
+        _ path: String,
+        with bytes: [UInt8],
+        _ more: UnsafeRawBufferPointer = UnsafeRawBufferPointer(start: nil, count: 0)
+    ) throws(SystemError) {
+        try Self.makingFolder(of: path) { () throws(SystemError) in try Files.replace(path, with: bytes, more) }
     }
 
-    /// Puts `head` and `data` at `path`, one behind the other.
-    func replace(_ path: String, with head: [UInt8], _ data: UnsafeRawBufferPointer) throws(SystemError) {
-        do {
-            try Files.replace(path, with: head, data)
-        } catch {
+    /// Does something in the folder of `path`; where that is missing it is made, and the same done again.
+    static func makingFolder(of path: String, _ body: () throws(SystemError) -> Void) throws(SystemError) {
+        do { try body() } catch {
             guard error.isMissing else { throw error }
             try Files.makeFolder(Files.folder(of: path), mode: 0o700)
-            try Files.replace(path, with: head, data)
+            try body()
         }
     }
 
@@ -211,13 +214,10 @@ package struct Store: ~Copyable {
             unlink(temporary)
             return
         }
-        if rename(temporary, blob) != 0 {
-            guard errno == ENOENT else { throw SystemError("rename to", blob) }
-            try Files.makeFolder(Files.folder(of: blob), mode: 0o700)
-            guard rename(temporary, blob) == 0 else { throw SystemError("rename to", blob) }
+        try Self.makingFolder(of: blob) { () throws(SystemError) in
+            if rename(temporary, blob) != 0 { throw SystemError("rename to", blob) }
         }
-        vouch(for: blob, digest)
-        addToSize(Int64(clamping: size))
+        noteNew(blob, digest, size: size)
     }
 
     /// Why a blob could not be put back.
@@ -316,14 +316,9 @@ package struct Store: ~Copyable {
         return true
     }
 
-    /// Remembers that a file of the store was seen to be what its name says.
-    func vouch(for path: String, _ digest: Digest) {
+    /// Takes note of a new file of the store that was seen to be what its name says.
+    func noteNew(_ path: String, _ digest: Digest, size: UInt64) {
         if let stamp = FileStamp(of: path) { memo.remember(digest, for: stamp, salt: bootSalt) }
-    }
-
-    /// Takes note of a blob that was checked while it was written.
-    func noteNewBlob(_ digest: Digest, size: UInt64, path: String) {
-        vouch(for: path, digest)
         addToSize(Int64(clamping: size))
     }
 

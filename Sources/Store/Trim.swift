@@ -71,8 +71,6 @@ package struct Trim {
         let path: String
         let stamp: FileStamp
         let blobs: [Digest]
-        /// Bytes of its pack.
-        let packed: UInt64
     }
 
     private struct KnownBlob {
@@ -168,9 +166,7 @@ package struct Trim {
                 if unlink(file.path) == 0 { report.damaged += 1 }
                 continue
             }
-            let packed = packs[digest]?.stamp.size ?? 0
-            let result = KnownResult(path: file.path, stamp: file.stamp, blobs: outcome.blobs, packed: packed)
-            found.append((digest, result))
+            found.append((digest, KnownResult(path: file.path, stamp: file.stamp, blobs: outcome.blobs)))
         }
         return found
     }
@@ -215,7 +211,8 @@ package struct Trim {
             results[digest] = nil
             evicted.insert(digest)
             report.results += 1
-            left &-= min(result.stamp.size &+ result.packed &+ (parts[digest] ?? 0), left)
+            let packed = packs[digest]?.stamp.size ?? 0
+            left &-= min(result.stamp.size &+ packed &+ (parts[digest] ?? 0), left)
             for digest in Set(result.blobs) {
                 guard var blob = blobs[digest], blob.users > 0 else { continue }
                 blob.users -= 1
