@@ -124,7 +124,11 @@ let package = Package(
             dependencies: ["CCrypto", "CHiredis", "CMemcached", "COpenSSL"],
             swiftSettings: settings
         ),
-        .target(name: "Bundle", dependencies: ["Compression", "Digest", "Platform", "Store"], swiftSettings: settings),
+        .target(
+            name: "Bundle",
+            dependencies: ["CPlatform", "Compression", "Digest", "Platform", "Store"],
+            swiftSettings: settings
+        ),
         .target(
             name: "GatewayProtocol",
             dependencies: ["CPlatform", "Digest", "Platform", "Settings"],

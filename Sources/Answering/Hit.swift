@@ -58,14 +58,14 @@ enum Hit {
             }
         }
         session.endPhase("verify")
-        let fetched = shared.fetchManifest(key.digest)
+        let fetched = shared.fetchManifest(key.digest, &store)
         session.endPhase("fetch")
-        if let fetched, let manifest = store.manifest(key.digest) {
-            for entry in manifest.entries where !different.contains(entry.result) {
+        if let fetched {
+            for entry in fetched.manifest.entries where !different.contains(entry.result) {
                 let wasThere = store.hasResult(entry.result, olderThan: session.began)
                 guard answer(&session, key, frame, entry, &different, &world, &store, &shared) else { continue }
                 // The gateway may fetch a result along with the manifest.
-                if !wasThere, session.event.level == "disk" { session.event.level = fetched }
+                if !wasThere, session.event.level == "disk" { session.event.level = fetched.level }
                 return true
             }
             session.endPhase("verify")

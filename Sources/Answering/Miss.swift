@@ -311,7 +311,8 @@ struct Miss {
             }
         }
         var outputs: [Outcome.Output] = []
-        for path in paths.sorted() {
+        // In reverse: the rmeta before the rlib that holds the same, which can be packed without it then.
+        for path in paths.sorted(by: >) {
             guard let stamp = FileStamp(of: path), stamp.kind == .file else { continue }
             let output: Outcome.Output
             do throws(SystemError) {

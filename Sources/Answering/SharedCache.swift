@@ -2,6 +2,7 @@ internal import Digest
 internal import GatewayProtocol
 internal import Platform
 internal import Settings
+internal import Store
 
 /// The shared cache as one call meets it: through the gateway, or not at all. Nothing is done about it before it is needed:
 /// most calls are answered from this machine's disk.
@@ -38,19 +39,25 @@ struct SharedCache: ~Copyable {
         )
     }
 
-    /// Has a unit's manifest fetched into the local cache.
+    /// A unit's manifest, and the level that had it.
     ///
-    /// - Returns: the level that had it.
-    mutating func fetchManifest(_ key: Digest) -> String? { fetch(.fetchManifest(key)) }
+    /// - Parameter store: where it is when it is a long one.
+    mutating func fetchManifest(_ key: Digest, _ store: inout Store) -> (level: String, manifest: Manifest)? {
+        guard let fetched = fetch(.fetchManifest(key)) else { return nil }
+        let manifest = fetched.manifest.map { try? Manifest($0) } ?? store.manifest(key)
+        return manifest.map { (fetched.level, $0) }
+    }
 
     /// Has a result and its blobs fetched into the local cache.
-    mutating func fetchResult(_ id: Digest) -> String? { fetch(.fetchResult(id)) }
+    ///
+    /// - Returns: the level that had it.
+    mutating func fetchResult(_ id: Digest) -> String? { fetch(.fetchResult(id))?.level }
 
-    private mutating func fetch(_ request: Request) -> String? {
+    private mutating func fetch(_ request: Request) -> GatewayClient.Fetched? {
         find()
-        let level = client?.fetch(request)
+        let fetched = client?.fetch(request)
         if let failure = client?.failure ?? client?.trouble { log.write(.info, "shared cache: \(failure)") }
-        return level
+        return fetched
     }
 
     /// Hands a stored result on for publishing. It waits on disk until it is.

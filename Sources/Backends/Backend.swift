@@ -25,6 +25,16 @@ package protocol Backend: Sendable {
     /// The values of these keys, in their order; nil for a key that is not there.
     func get(_ keys: [String], deadline: Deadline) throws(BackendError) -> [[UInt8]?]
 
+    /// The value of a key, one that is long piece by piece; `nil` where it is not there, or a sink did not take it.
+    ///
+    /// - Parameter sink: makes what takes a long value of so many bytes; called once at most. What it was given counts for
+    ///   nothing unless the call says that the value was streamed.
+    func fetch(
+        _ key: String,
+        deadline: Deadline,
+        to sink: (Int) -> (any ValueSink)?
+    ) throws(BackendError) -> FetchedValue?
+
     /// Stores each value under its key, in place of an older one.
     ///
     /// They are stored in order as far as the server allows; when one fails, the others may have been stored.
@@ -46,6 +56,29 @@ package protocol Backend: Sendable {
 
     /// Closes all connections. Calls after it fail with `.closed`.
     func close()
+}
+
+/// Takes a long value as it comes.
+package protocol ValueSink: AnyObject, Sendable {
+    /// Takes a piece of the value, in any order and from several threads.
+    ///
+    /// - Returns: whether there is use in more.
+    func write(_ bytes: UnsafeRawBufferPointer, at offset: Int) -> Bool
+}
+
+/// A value as it was fetched.
+package enum FetchedValue: Sendable {
+    case whole([UInt8])
+    /// All of it went to the sink, each piece checked by its SHA-256.
+    case streamed(length: Int)
+
+    /// Bytes of the value.
+    package var count: Int {
+        switch self {
+        case .whole(let bytes): bytes.count
+        case .streamed(let length): length
+        }
+    }
 }
 
 /// A value and the key it goes under.
@@ -97,6 +130,14 @@ package struct ServerHealth: Sendable {
 }
 
 extension Backend {
+    package func fetch(
+        _ key: String,
+        deadline: Deadline,
+        to sink: (Int) -> (any ValueSink)?
+    ) throws(BackendError) -> FetchedValue? {
+        try get(key, deadline: deadline).map { .whole($0) }
+    }
+
     /// The value of one key, or nil.
     package func get(_ key: String, deadline: Deadline) throws(BackendError) -> [UInt8]? {
         try get([key], deadline: deadline).first ?? nil

@@ -1,6 +1,5 @@
 internal import Compression
 package import Digest
-internal import Glibc
 internal import Platform
 package import Store
 
@@ -11,15 +10,14 @@ extension Bundle {
     package static func encode(_ manifest: Manifest, key: Digest, level: Int) throws(Refused) -> [UInt8] {
         var packer = try Packer(level: level)
         try packer.add(manifest.encoded)
-        return Head(kind: .manifest, name: key, parts: packer.parts).encoded + packer.data
+        return Head.encoded(.manifest, name: key, packer.parts) + packer.data
     }
 
     /// The manifest of this unit out of a bundle.
     package static func manifest(_ bytes: [UInt8], key: Digest) throws(Refused) -> Manifest {
-        let head = try Head(bytes, kind: .manifest, name: key)
-        guard head.parts.count == 1 else { throw Refused("a manifest of several parts") }
-        let record = try record(head, bytes)
-        guard let manifest = try? Manifest(record) else { throw Refused("a damaged manifest") }
+        let pack = try Pack(bytes, .manifest, name: key)
+        guard pack.parts.count == 1 else { throw Refused("a manifest of several parts") }
+        guard let manifest = try? Manifest(try pack.record()) else { throw Refused("a damaged manifest") }
         guard manifest.entries.count <= Limits.entries,
             manifest.entries.allSatisfy({ $0.inputs.count <= Limits.inputs })
         else { throw Refused("a manifest of too many entries") }
@@ -40,15 +38,44 @@ extension Bundle {
         do { try store.unpack(id) } catch { throw Refused(error) }
         var packer = try Packer(level: level)
         try packer.add(outcome.encoded)
-        for (digest, size) in try blobs(of: outcome) {
-            try packer.add(file: store.path("blobs", digest), digest: digest, size: size)
+        let blobs = try blobs(of: outcome)
+        let metadata = metadata(in: outcome)
+        for blob in blobs {
+            let path = store.path("blobs", blob.digest)
+            // In the rlib there is what the rmeta holds.
+            let part = metadata[blob.digest].flatMap { held in packer.parts.firstIndex { $0.digest == held } }
+            var held: Packer.Held?
+            if let part, let metadata = metadata[blob.digest] {
+                let size = packer.parts[part].size
+                let offset = FileSearch.offset(
+                    of: store.path("blobs", metadata),
+                    size,
+                    in: path,
+                    Int(clamping: blob.size)
+                )
+                held = offset.map { Packer.Held(part: part, range: $0..<($0 + size)) }
+            }
+            try packer.add(file: path, digest: blob.digest, size: blob.size, holding: held)
         }
         guard packer.parts.count <= Limits.parts else { throw Refused("\(packer.parts.count) parts") }
         guard packer.parts.reduce(0, { $0 + $1.size }) <= Limits.totalBytes else { throw Refused("more than 4 GiB") }
-        return Head(kind: .result, name: id, parts: packer.parts).encoded + packer.data
+        return Head.encoded(.result, name: id, packer.parts) + packer.data
     }
 
-    /// Checks the bundle of a result and puts its blobs as they are, then the result, into the store.
+    /// For each rlib among the outputs the rmeta of the same name.
+    private static func metadata(in outcome: Outcome) -> [Digest: Digest] {
+        var files: [String: Digest] = [:]
+        for output in outcome.outputs {
+            if case .blob(let digest) = output.content { files[output.path] = digest }
+        }
+        var found: [Digest: Digest] = [:]
+        for (path, digest) in files where path.hasSuffix(".rlib") {
+            found[digest] = files[path.dropLast("rlib".count) + "rmeta"]
+        }
+        return found
+    }
+
+    /// Checks the bundle of a result and puts it as it is into the store.
     ///
     /// - Parameter onProgress: called for every file.
     package static func keep(
@@ -57,37 +84,39 @@ extension Bundle {
         in store: borrowing Store,
         onProgress: () -> Void = {}
     ) throws(Refused) {
-        let head = try Head(bytes, kind: .result, name: id)
-        let record = try record(head, bytes)
-        guard let outcome = try? Outcome(record) else { throw Refused("a damaged result") }
-        for output in outcome.outputs { try check(path: output.path) }
-        let blobs = try blobs(of: outcome)
-        guard blobs.count == head.parts.count - 1,
-            zip(blobs, head.parts.dropFirst()).allSatisfy({ $0.digest == $1.digest && $0.size == UInt64($1.size) })
-        else { throw Refused("other files than its record names") }
-        try bytes.withUnsafeBufferPointer { all throws(Refused) in
-            let start = Head.size(parts: head.parts.count) + head.parts[0].packed
-            let data = UnsafeRawBufferPointer(rebasing: UnsafeRawBufferPointer(all)[start...])
-            var parts: [Pack.Part] = []
-            for part in head.parts.dropFirst() {
-                onProgress()
-                let done = parts.reduce(0) { $0 + $1.packed }
-                parts.append(try check(part, UnsafeRawBufferPointer(rebasing: data[done..<(done + part.packed)])))
-            }
-            if blobs.allSatisfy({ store.hasBlob($0.digest, size: $0.size) }) { return }
-            do throws(SystemError) { try store.keep(parts, data: data, of: id) } catch { throw Refused(error) }
+        let pack = try Pack(bytes, .result, name: id)
+        for index in pack.parts.indices {
+            onProgress()
+            guard pack.isAsItCame(index) else { throw Refused("a file that is damaged") }
         }
-        do { try store.put(outcome, as: id) } catch { throw Refused(error) }
+        if try !keepWithoutBlobs(pack, id, store) {
+            do { try store.keep(bytes, of: id) } catch { throw Refused(error) }
+        }
     }
 
-    /// Makes sure that a part is what was packed, and says how it is made up.
-    private static func check(_ part: Part, _ packed: UnsafeRawBufferPointer) throws(Refused) -> Pack.Part {
-        guard Digest(of: packed) == part.sum else { throw Refused("a file that is damaged") }
-        if part.method == .plain { return Pack.Part(digest: part.digest, size: part.size, frames: []) }
-        guard let frames = Decompressor.frames(in: packed),
-            frames.reduce(0, { $0 + min($1.size, Limits.blobBytes) }) == part.size
-        else { throw Refused("a part that unpacks to another length") }
-        return Pack.Part(digest: part.digest, size: part.size, frames: frames)
+    /// The same for one that came piece by piece, each of which was found to be what it should be.
+    package static func keep(_ incoming: IncomingPack, id: Digest, in store: borrowing Store) throws(Refused) {
+        let pack = try incoming.open(as: id)
+        if try !keepWithoutBlobs(pack, id, store) {
+            do { try store.keep(incoming, of: id) } catch { throw Refused(error) }
+        }
+    }
+
+    /// Checks what a result's record says, and puts it into the store where all its blobs are there already.
+    private static func keepWithoutBlobs(
+        _ pack: Pack,
+        _ id: Digest,
+        _ store: borrowing Store
+    ) throws(Refused) -> Bool {
+        let outcome = try pack.outcome()
+        for output in outcome.outputs { try check(path: output.path) }
+        let blobs = try blobs(of: outcome)
+        guard blobs.count == pack.parts.count - 1,
+            zip(blobs, pack.parts.dropFirst()).allSatisfy({ $0.digest == $1.digest && $0.size == UInt64($1.size) })
+        else { throw Refused("other files than its record names") }
+        guard blobs.allSatisfy({ store.hasBlob($0.digest, size: $0.size) }) else { return false }
+        do { try store.put(outcome, as: id) } catch { throw Refused(error) }
+        return true
     }
 
     /// The blobs a result names, each once, in the order of their first mention.
@@ -104,25 +133,6 @@ extension Bundle {
             }
         }
         return blobs
-    }
-
-    private static func record(_ head: Head, _ bytes: [UInt8]) throws(Refused) -> [UInt8] {
-        let part = head.parts[0]
-        let start = Head.size(parts: head.parts.count)
-        let packed = Array(bytes[start..<(start + part.packed)])
-        guard Digest(of: packed) == part.sum else { throw Refused("a damaged record") }
-        if part.method == .plain { return packed }
-        var record: [UInt8] = []
-        do throws(CompressionError) {
-            var decompressor = try Decompressor()
-            decompressor.begin(size: part.size)
-            try packed.withUnsafeBufferPointer { packed throws(CompressionError) in
-                try decompressor.unpack(UnsafeRawBufferPointer(packed)) { record += $0 }
-            }
-            try decompressor.finish()
-        } catch { throw Refused(error) }
-        guard Digest(of: record) == part.digest else { throw Refused("a damaged record") }
-        return record
     }
 
     // MARK: Names

@@ -23,8 +23,13 @@ extern char **environ;
 
 int larder_reflink(int from, int to) { return ioctl(to, FICLONE, from); }
 
-long larder_copy_file_range(int from, int to, size_t count) {
-    return copy_file_range(from, NULL, to, NULL, count, 0);
+long larder_copy_file_range(int from, off_t *from_at, int to, off_t *to_at, size_t count) {
+    return copy_file_range(from, from_at, to, to_at, count, 0);
+}
+
+long larder_find(const void *bytes, size_t count, const void *wanted, size_t wanted_count) {
+    const char *found = memmem(bytes, count, wanted, wanted_count);
+    return found ? found - (const char *)bytes : -1;
 }
 
 static const int forwarded[] = {SIGINT, SIGTERM, SIGHUP, SIGQUIT};

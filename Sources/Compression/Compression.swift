@@ -87,41 +87,6 @@ package struct Decompressor: ~Copyable {
         output.deallocate()
     }
 
-    /// What a frame says it unpacks to; `nil` where it doesn't.
-    private static func size(of head: UnsafeRawBufferPointer) -> Int? {
-        let size = ZSTD_getFrameContentSize(head.baseAddress, head.count)
-        // The two highest values say "not known" and "no frame".
-        return size >= UInt64.max - 1 ? nil : Int(exactly: size)
-    }
-
-    /// One frame of several that follow each other.
-    package struct Frame: Sendable {
-        /// Bytes, packed and unpacked.
-        package let packed: Int
-        package let size: Int
-
-        package init(packed: Int, size: Int) {
-            self.packed = packed
-            self.size = size
-        }
-    }
-
-    /// The frames that some bytes consist of, to the last one; `nil` if they don't.
-    package static func frames(in bytes: UnsafeRawBufferPointer) -> [Frame]? {
-        var frames: [Frame] = []
-        var rest = bytes[...]
-        while !rest.isEmpty {
-            let left = UnsafeRawBufferPointer(rebasing: rest)
-            let packed = ZSTD_findFrameCompressedSize(left.baseAddress, left.count)
-            guard ZSTD_isError(packed) == 0, packed > 0, packed <= left.count, let size = size(of: left) else {
-                return nil
-            }
-            frames.append(Frame(packed: packed, size: size))
-            rest = rest.dropFirst(packed)
-        }
-        return frames
-    }
-
     /// Begins a frame.
     ///
     /// - Parameter size: the bytes it must unpack to.

@@ -11,7 +11,7 @@ package import Digest
 /// unpacked, then one other reply. Requests on one connection are answered one after the other. Whoever gets a frame that
 /// does not fit closes the connection.
 package struct Frame: Sendable {
-    package static let version: UInt8 = 1
+    package static let version: UInt8 = 2
     /// The longest is a status. Bytes.
     static let longest = 4 << 20
 
@@ -31,7 +31,7 @@ package struct Frame: Sendable {
 
 /// What a wrapper or a command wants.
 package enum Request: Equatable, Sendable {
-    /// The manifest of a unit into the local store.
+    /// The manifest of a unit.
     case fetchManifest(Digest)
     /// A result and its blobs into the local store.
     case fetchResult(Digest)
@@ -88,6 +88,8 @@ package enum Reply: Equatable, Sendable {
     case working
     /// It is in the local store now, from this level: `redis`, `memcached`.
     case found(level: String)
+    /// A manifest, from this level; it will be in the local store later.
+    case manifest(level: String, [UInt8])
     case missing
     /// It could not be found out.
     case failed(String)
@@ -97,13 +99,18 @@ package enum Reply: Equatable, Sendable {
 
     enum Code: UInt8 {
         case working = 1
-        case found, missing, failed, text, done
+        case found, missing, failed, text, done, manifest
     }
 
     package var frame: Frame {
         switch self {
         case .working: Frame(code: Code.working.rawValue)
         case .found(let level): Frame(code: Code.found.rawValue, payload: Array(level.utf8))
+        case .manifest(let level, let bytes):
+            Frame(
+                code: Code.manifest.rawValue,
+                payload: [UInt8(clamping: level.utf8.count)] + level.utf8.prefix(Int(UInt8.max)) + bytes
+            )
         case .missing: Frame(code: Code.missing.rawValue)
         case .failed(let reason): Frame(code: Code.failed.rawValue, payload: Array(reason.utf8))
         case .text(let text): Frame(code: Code.text.rawValue, payload: Array(text.utf8))
@@ -112,10 +119,18 @@ package enum Reply: Equatable, Sendable {
     }
 
     package init?(_ frame: Frame) {
-        guard let code = Code(rawValue: frame.code),
-            let text = String(validating: frame.payload, as: UTF8.self)
-        else { return nil }
+        guard let code = Code(rawValue: frame.code) else { return nil }
+        if code == .manifest {
+            let rest = frame.payload.dropFirst()
+            guard let length = frame.payload.first.map(Int.init), rest.count >= length,
+                let level = String(validating: rest.prefix(length), as: UTF8.self)
+            else { return nil }
+            self = .manifest(level: level, Array(rest.dropFirst(length)))
+            return
+        }
+        guard let text = String(validating: frame.payload, as: UTF8.self) else { return nil }
         switch code {
+        case .manifest: return nil
         case .working: self = .working
         case .found: self = .found(level: text)
         case .missing: self = .missing

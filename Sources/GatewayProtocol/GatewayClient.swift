@@ -67,13 +67,22 @@ package struct GatewayClient: ~Copyable {
 
     // MARK: Requests
 
-    /// Asks for something that lands in the local store.
+    /// What the gateway had.
+    package struct Fetched: Sendable {
+        /// The level that had it.
+        package let level: String
+        /// A manifest's record; `nil`: what was asked for is in the local store.
+        package let manifest: [UInt8]?
+    }
+
+    /// Asks for something that lands in the local store, or comes as it is.
     ///
-    /// - Returns: the level that had it; `nil` where none did, or none could be asked.
-    package mutating func fetch(_ request: Request) -> String? {
+    /// - Returns: `nil` where no level had it, or none could be asked.
+    package mutating func fetch(_ request: Request) -> Fetched? {
         guard connect() else { return nil }
         switch ask(request, milliseconds: timeout + Self.slack) {
-        case .found(let level): return level
+        case .found(let level): return Fetched(level: level, manifest: nil)
+        case .manifest(let level, let bytes): return Fetched(level: level, manifest: bytes)
         case .failed(let reason): trouble = reason
         default: break
         }

@@ -69,21 +69,14 @@ package enum Files {
         }
     }
 
-    /// Puts `bytes`, with `more` behind them, at `path` by a temporary file and a rename, so that a reader sees all of them
-    /// or none.
-    package static func replace(
-        _ path: String,
-        with bytes: [UInt8],
-        _ more: UnsafeRawBufferPointer = UnsafeRawBufferPointer(start: nil, count: 0),
-        mode: UInt32 = 0o600
-    ) throws(SystemError) {
+    /// Puts `bytes` at `path` by a temporary file and a rename, so that a reader sees all of them or none.
+    package static func replace(_ path: String, with bytes: [UInt8], mode: UInt32 = 0o600) throws(SystemError) {
         let temporary = temporaryName(beside: path)
         do throws(SystemError) {
             let file = try Descriptor(opening: temporary, O_WRONLY | O_CREAT | O_EXCL, mode: mode, for: "create")
             try bytes.withUnsafeBufferPointer { bytes throws(SystemError) in
                 try write(UnsafeRawBufferPointer(bytes), to: file.number, path: temporary)
             }
-            try write(more, to: file.number, path: temporary)
             if rename(temporary, path) != 0 { throw SystemError("rename to", path) }
         } catch {
             unlink(temporary)
@@ -182,6 +175,24 @@ package enum Files {
         return stamp
     }
 
+    /// Copies the first `count` bytes of an open file into another, from `offset` on, inside the kernel.
+    package static func copy(
+        from source: Int32,
+        count: Int,
+        to target: Int32,
+        at offset: Int,
+        path: String
+    ) throws(SystemError) {
+        var from = off_t(0)
+        var to = off_t(offset)
+        while from < count {
+            let copied = retryingInterrupts {
+                larder_copy_file_range(source, &from, target, &to, count - Int(from))
+            }
+            guard copied > 0 else { throw SystemError("copy to", path, copied < 0 ? errno : EIO) }
+        }
+    }
+
     /// Makes an empty file share the blocks of another, where the file system can.
     package static func shareBlocks(from source: Int32, to target: Int32) -> Bool { Reflink.share(source, target) }
 
@@ -190,7 +201,7 @@ package enum Files {
         let most = 1 << 30
         var copiedAny = false
         while true {
-            let count = retryingInterrupts { larder_copy_file_range(source, target, most) }
+            let count = retryingInterrupts { larder_copy_file_range(source, nil, target, nil, most) }
             if count == 0 { return }
             if count < 0 {
                 // Across file systems and on some network ones the kernel refuses; then by hand, unless half done.

@@ -19,14 +19,10 @@ package struct BlobWriter: ~Copyable {
         self.digest = digest
         self.size = size
         blob = store.path("blobs", digest)
-        temporary = Files.temporaryName(beside: blob)
-        let flags = O_WRONLY | O_CREAT | O_EXCL
-        do {
-            file = try Descriptor(opening: temporary, flags, mode: 0o600, for: "create")
-        } catch {
-            guard error.isMissing else { throw error }
-            try Files.makeFolder(Files.folder(of: blob), mode: 0o700)
-            file = try Descriptor(opening: temporary, flags, mode: 0o600, for: "create")
+        let temporary = Files.temporaryName(beside: blob)
+        self.temporary = temporary
+        file = try Store.makingFolder(of: blob) { () throws(SystemError) in
+            try Descriptor(opening: temporary, O_WRONLY | O_CREAT | O_EXCL, mode: 0o600, for: "create")
         }
     }
 
@@ -57,12 +53,16 @@ extension Store {
         return stamp.kind == .file && stamp.size == size
     }
 
-    /// Whether a result is there.
-    package func hasResult(_ id: Digest) -> Bool { access(path("results", id), R_OK) == 0 }
+    /// Whether a result is there, be it packed.
+    package func hasResult(_ id: Digest) -> Bool {
+        access(path("results", id), R_OK) == 0 || access(path("packs", id), R_OK) == 0
+    }
 
     /// Whether a result has been there since before this moment. Nanoseconds since 1970.
     package func hasResult(_ id: Digest, olderThan moment: Int64) -> Bool {
-        FileStamp(of: path("results", id)).map { $0.modified < moment } ?? false
+        ["results", "packs"].contains { kind in
+            FileStamp(of: path(kind, id)).map { $0.modified < moment } ?? false
+        }
     }
 
     /// Whether a unit has a manifest.

@@ -4,7 +4,7 @@ package import Digest
 ///
 ///     file    = magic kind version payload check
 ///     magic   = "LARDER"            6 bytes
-///     kind    = one byte: "M" manifest, "R" result, "T" toolchain, "P" pack
+///     kind    = one byte: "M" manifest, "R" result, "T" toolchain
 ///     version = one byte, `Codec.version`
 ///     check   = SHA-256 of all before it, 32 bytes
 ///     number  = unsigned LEB128
@@ -23,7 +23,6 @@ package enum Codec {
         case manifest = 0x4D
         case result = 0x52
         case toolchain = 0x54
-        case pack = 0x50
     }
 
     package struct Damaged: Error { package init() {} }

@@ -7,7 +7,7 @@ package import Platform
 ///     manifests/a/<unit key>      sets of inputs and the result each led to
 ///     results/a/<result id>       exit code, messages, outputs; time of change = last use
 ///     blobs/a/<content digest>    outputs as they were, kept once
-///     packs/a/<result id>         outputs as they came over the network, until they are unpacked into `blobs`
+///     packs/a/<result id>         a result and its outputs as they came over the network, until they are unpacked
 ///     toolchains/a/<key>          identities of compilers
 ///     memo                        digests of files by what `stat` says
 ///     events/                     what happened, JSON lines
@@ -91,6 +91,11 @@ package struct Store: ~Copyable {
 
     /// The result with this id; marks it as used.
     package mutating func result(_ id: Digest) -> Outcome? {
+        // Between the first two looks the gateway may have unpacked it.
+        unpackedResult(id) ?? packedResult(id) ?? unpackedResult(id)
+    }
+
+    private mutating func unpackedResult(_ id: Digest) -> Outcome? {
         let path = path("results", id)
         guard let bytes = try? Files.read(path) else { return nil }
         guard let outcome = try? Outcome(bytes) else {
@@ -115,21 +120,20 @@ package struct Store: ~Copyable {
         utimensat(AT_FDCWD, path, nil, 0)
     }
 
-    /// Puts `bytes` at `path`, with `more` behind them.
-    func replace(
-        _ path: String,
-        with bytes: [UInt8],
-        _ more: UnsafeRawBufferPointer = UnsafeRawBufferPointer(start: nil, count: 0)
-    ) throws(SystemError) {
-        try Self.makingFolder(of: path) { () throws(SystemError) in try Files.replace(path, with: bytes, more) }
+    /// Puts `bytes` at `path`.
+    func replace(_ path: String, with bytes: [UInt8]) throws(SystemError) {
+        try Self.makingFolder(of: path) { () throws(SystemError) in try Files.replace(path, with: bytes) }
     }
 
     /// Does something in the folder of `path`; where that is missing it is made, and the same done again.
-    static func makingFolder(of path: String, _ body: () throws(SystemError) -> Void) throws(SystemError) {
-        do { try body() } catch {
+    static func makingFolder<Made: ~Copyable>(
+        of path: String,
+        _ body: () throws(SystemError) -> Made
+    ) throws(SystemError) -> Made {
+        do { return try body() } catch {
             guard error.isMissing else { throw error }
             try Files.makeFolder(Files.folder(of: path), mode: 0o700)
-            try body()
+            return try body()
         }
     }
 

@@ -98,9 +98,8 @@ package struct Trim {
     private var results: [Digest: KnownResult] = [:]
     private var blobs: [Digest: KnownBlob] = [:]
     private var manifests: [KnownManifest] = []
-    /// Blobs of results as they were fetched, which go with the result.
+    /// Results as they were fetched that are unpacked, too: they go with these. Others are results like any.
     private var packs: [Digest: Store.Listed] = [:]
-    private var evicted: Set<Digest> = []
 
     private init(folder: String, now: Int64) {
         self.folder = folder
@@ -133,6 +132,10 @@ package struct Trim {
                 blobs[blob]?.wasNamed = true
             }
         }
+        for (digest, pack) in packs where results[digest] == nil {
+            results[digest] = KnownResult(path: pack.path, stamp: pack.stamp, blobs: [])
+            packs[digest] = nil
+        }
         manifests = readManifests()
         for file in manifests { report.before &+= file.stamp.size }
         report.after = report.before
@@ -159,9 +162,8 @@ package struct Trim {
     private mutating func readResults() -> [(Digest, KnownResult)] {
         var found: [(Digest, KnownResult)] = []
         for file in files("results") {
-            guard let digest = file.digest, results[digest] == nil, let bytes = try? Files.read(file.path) else {
-                continue
-            }
+            guard let digest = file.digest, results[digest]?.path != file.path, let bytes = try? Files.read(file.path)
+            else { continue }
             guard let outcome = try? Outcome(bytes) else {
                 if unlink(file.path) == 0 { report.damaged += 1 }
                 continue
@@ -195,7 +197,6 @@ package struct Trim {
         // What will be left once the blobs that nothing names are gone, too: they go after the second look.
         var left = report.before
         for blob in blobs.values where blob.isOrphan { left &-= min(blob.size, left) }
-        for (digest, pack) in packs where isOrphan(pack, digest) { left &-= min(pack.stamp.size, left) }
         // A result takes its part of the manifests that lead to it along.
         var parts: [Digest: UInt64] = [:]
         for manifest in manifests where !manifest.results.isEmpty {
@@ -209,7 +210,6 @@ package struct Trim {
                 continue
             }
             results[digest] = nil
-            evicted.insert(digest)
             report.results += 1
             let packed = packs[digest]?.stamp.size ?? 0
             left &-= min(result.stamp.size &+ packed &+ (parts[digest] ?? 0), left)
@@ -230,18 +230,13 @@ package struct Trim {
             for blob in Set(result.blobs) { blobs[blob]?.users += 1 }
         }
         for (digest, blob) in blobs where blob.isOrphan { remove(blob: digest) }
-        for (digest, pack) in packs where isOrphan(pack, digest) {
+        for (digest, pack) in packs where results[digest] == nil {
             if unlink(pack.path) == 0 || errno == ENOENT { packs[digest] = nil }
         }
         report.after = manifests.reduce(0) { $0 &+ $1.stamp.size }
         for result in results.values { report.after &+= result.stamp.size }
         for blob in blobs.values { report.after &+= blob.size }
         for pack in packs.values { report.after &+= pack.stamp.size }
-    }
-
-    /// A pack comes before its result.
-    private func isOrphan(_ pack: Store.Listed, _ result: Digest) -> Bool {
-        results[result] == nil && (evicted.contains(result) || now &- pack.stamp.latest >= Self.blobYouth)
     }
 
     private mutating func remove(blob digest: Digest) {
@@ -275,7 +270,7 @@ package struct Trim {
     private func isGone(_ result: Digest) -> Bool { results[result] == nil && !exists(result) }
 
     private func exists(_ result: Digest) -> Bool {
-        access(Store.path("results", result, in: folder), F_OK) == 0
+        ["results", "packs"].contains { access(Store.path($0, result, in: folder), F_OK) == 0 }
     }
 
     private mutating func removeLeftovers() {

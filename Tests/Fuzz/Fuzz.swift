@@ -23,9 +23,9 @@ public func fuzz(_ start: UnsafePointer<UInt8>?, _ count: Int) -> CInt {
         _ = try? RustcCall(words) { _ in String(decoding: bytes, as: UTF8.self) }
         _ = Invocation(words)
     case 4: _ = try? Bundle.manifest(bundle(.manifest, bytes), key: name)
-    case 5: _ = try? Pack.parts(record(.pack, bytes))
+    case 5: _ = try? Pack(bundle(.result, bytes), .result, name: name).outcome()
     case 6: bytes.withUnsafeBytes(unpack)
-    default: _ = try? Head(bundle(.result, bytes), kind: .result, name: name)
+    default: _ = try? Bundle.Head(head(.result, bytes)[...], kind: .result, name: name, total: bytes.count)
     }
     return 0
 }
@@ -48,7 +48,6 @@ private func runFuzzer(
 
 /// Frames, and what they unpack to.
 private func unpack(_ bytes: UnsafeRawBufferPointer) {
-    _ = Decompressor.frames(in: bytes)
     guard var decompressor = try? Decompressor() else { return }
     decompressor.begin(size: 1 << 20)
     try? decompressor.unpack(bytes) { _ in }
@@ -63,10 +62,16 @@ private func record(_ kind: Codec.Kind, _ payload: [UInt8]) -> [UInt8] {
     return body + Digest(of: body).bytes
 }
 
-/// A bundle whose head is this, as far as it says how long it is, with a right checksum behind it.
-private func bundle(_ kind: Bundle.Kind, _ bytes: [UInt8]) -> [UInt8] {
+/// A head that says this of its parts, with a right length and checksum.
+private func head(_ kind: Bundle.Kind, _ bytes: some Collection<UInt8>) -> [UInt8] {
+    let length = UInt32(Bundle.Head.fixedSize - 4 + bytes.count + Digest.size)
     let start = Bundle.magic + [kind.rawValue, Bundle.version] + name.bytes
-    let parts = Int(bytes.first ?? 0) % 4
-    let head = start + [UInt8(parts), 0, 0, 0] + bytes.dropFirst().prefix(parts * Bundle.Part.encodedSize)
-    return head + Digest(of: head).bytes + bytes.dropFirst(1 + parts * Bundle.Part.encodedSize)
+    let head = start + (0..<4).map { UInt8(truncatingIfNeeded: length >> (8 * $0)) } + bytes
+    return head + Digest(of: head).bytes
+}
+
+/// A bundle of which the first bytes are the head.
+private func bundle(_ kind: Bundle.Kind, _ bytes: [UInt8]) -> [UInt8] {
+    let count = Int(bytes.first ?? 0)
+    return head(kind, bytes.dropFirst().prefix(count)) + bytes.dropFirst(1 + count)
 }

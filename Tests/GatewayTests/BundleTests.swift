@@ -140,36 +140,149 @@ import Testing
         }
     }
 
-    /// A head made for these parts, whatever they say.
+    /// A bundle whose head says this of its parts.
     private func forged(_ parts: [Bundle.Part], _ data: [UInt8]) -> [UInt8] {
-        Head(kind: .result, name: id, parts: parts).encoded + data
+        Bundle.Head.encoded(.result, name: id, parts) + data
+    }
+
+    private func refuses(_ bytes: [UInt8], _ comment: Comment? = nil) {
+        #expect(throws: Bundle.Refused.self, comment) { try Bundle.keep(bytes, id: id, in: try store("to")) }
     }
 
     @Test func `a part that claims more than it packs, or unpacks to more than it claims, is refused`() throws {
+        let text = Array("some text, some text, some text, some text, some text".utf8)
         var packer = try Packer(level: 3)
-        try packer.add(Array("some text, some text, some text, some text, some text".utf8))
+        try packer.add(text)
         let honest = packer.parts[0]
         let data = packer.data
-        func claim(_ size: Int) -> [UInt8] {
-            let part = Bundle.Part(
-                digest: honest.digest,
-                method: .zstd,
-                size: size,
-                packed: honest.packed,
-                sum: honest.sum
-            )
-            return forged([part], data)
+        let ratio = Bundle.Limits.ratio
+        for size in [0, 1, honest.size - 1, honest.size + 1, honest.packed * (ratio + 1), 1 << 40, .max / 2] {
+            let piece = Bundle.Piece.zstd(size: size, packed: honest.packed)
+            refuses(forged([Bundle.Part(digest: honest.digest, sum: honest.sum, pieces: [piece])], data), "\(size)")
         }
-        for size in [0, 1, honest.size - 1, honest.size + 1, honest.packed * (Bundle.Limits.ratio + 1), 1 << 40, .max] {
-            #expect(throws: Bundle.Refused.self, "\(size)") {
-                try Bundle.keep(claim(size), id: id, in: try store("to"))
-            }
+        let empty = Bundle.Part(digest: Digest(of: []), sum: Digest(of: []), pieces: [])
+        refuses(forged([honest] + Array(repeating: empty, count: Bundle.Limits.parts), data))
+        refuses(forged([], []))
+    }
+
+    @Test func `a part made of one that is not there, or of itself, or of a record, is refused`() throws {
+        let outcome = try put([[1, 2, 3, 4], [5, 6, 7, 8]], in: "from")
+        var packer = try Packer(level: 3)
+        try packer.add(outcome.encoded)
+        try packer.add([1, 2, 3, 4])
+        let sum = Digest(of: [])
+        let digest = Digest(of: [5, 6, 7, 8])
+        for number in [-1, 0, 2, 3, 4000] {
+            let part = Bundle.Part(digest: digest, sum: sum, pieces: [.part(number, size: 4)])
+            refuses(forged(packer.parts + [part], packer.data), "\(number)")
         }
-        let many = Array(
-            repeating: Bundle.Part(digest: honest.digest, method: .plain, size: 0, packed: 0, sum: honest.digest),
-            count: Bundle.Limits.parts + 1
+        // What it leads to is no longer than it says, and is not made of another itself.
+        let long = Bundle.Part(digest: digest, sum: sum, pieces: [.part(1, size: 5)])
+        refuses(forged(packer.parts + [long], packer.data))
+        let one = Bundle.Part(digest: Digest(of: [1, 2, 3, 4]), sum: sum, pieces: [.part(2, size: 4)])
+        let other = Bundle.Part(digest: digest, sum: sum, pieces: [.part(1, size: 4)])
+        let record = packer.data.prefix(packer.parts[0].packed)
+        refuses(forged([packer.parts[0], one, other], Array(record)))
+        let self_ = Bundle.Part(
+            digest: packer.parts[0].digest,
+            sum: sum,
+            pieces: [.part(0, size: packer.parts[0].size)]
         )
-        #expect(throws: Bundle.Refused.self) { try Bundle.keep(forged(many, []), id: id, in: try store("to")) }
+        refuses(forged([self_], []))
+    }
+
+    /// Bytes that can be packed.
+    private static func pattern(_ count: Int) -> [UInt8] {
+        (0..<count).map { UInt8(truncatingIfNeeded: $0 >> 9 ^ $0 & 7) }
+    }
+
+    /// An rlib as rustc makes it: its metadata somewhere in it.
+    private func library(_ metadata: [UInt8], before: Int, after: Int) throws -> (Outcome, [[UInt8]]) {
+        let contents = [metadata, Self.noise(before) + metadata + Self.pattern(after)]
+        let store = try store("from")
+        let outputs = try zip(contents, ["{target}/liba.rmeta", "{target}/liba.rlib"]).map { content, path in
+            let file = folder.appending("output")
+            try Files.replace(file, with: content)
+            let kept = try #require(try store.keep(file))
+            return Outcome.Output(
+                path: path,
+                isExecutable: false,
+                size: UInt64(content.count),
+                content: .blob(kept.digest)
+            )
+        }
+        let outcome = Outcome(exitCode: 0, standardOutput: [], standardError: [], duration: 1, outputs: outputs)
+        _ = try store.put(outcome, as: id)
+        return (outcome, contents)
+    }
+
+    @Test(arguments: [(64, 0, 0), (5000, 0, 10), (70_000, 1 << 20, 0), (1_500_000, 1_048_500, 9_000_000)])
+    func `what an rlib holds of the rmeta beside it goes over the network once`(
+        metadata: Int,
+        before: Int,
+        after: Int
+    ) throws {
+        let (outcome, contents) = try library(Self.noise(metadata), before: before, after: after)
+        let bytes = try encode(outcome)
+        let overhead = after / 10 + 3000
+        #expect(bytes.count < metadata + before + overhead)
+        // Whichever of them is put back first.
+        for order in [[0, 1], [1, 0]] {
+            Files.removeTree(folder.appending("to"))
+            var target = try store("to")
+            try Bundle.keep(bytes, id: id, in: target)
+            for index in order {
+                guard case .blob(let digest) = outcome.outputs[index].content else { continue }
+                let path = folder.appending("restored")
+                let size = UInt64(contents[index].count)
+                try target.restore(digest, of: id, size: size, to: path, isExecutable: false)
+                #expect(try Files.read(path) == contents[index])
+            }
+            try target.unpack(id)
+            #expect(target.damaged == [])
+            let hasResult = target.hasResult(id)
+            #expect(hasResult)
+            #expect(try Bundle.encode(outcome, id: id, from: &target, level: 3) == bytes)
+        }
+    }
+
+    @Test func `an rlib whose metadata is only like the rmeta is packed whole`() throws {
+        var metadata = Self.noise(10_000)
+        let (_, contents) = try library(metadata, before: 100, after: 100)
+        metadata[9999] ^= 1
+        let file = folder.appending("output")
+        try Files.replace(file, with: metadata)
+        try Files.replace(folder.appending("rlib"), with: contents[1])
+        #expect(FileSearch.offset(of: file, metadata.count, in: folder.appending("rlib"), contents[1].count) == nil)
+        metadata[9999] ^= 1
+        try Files.replace(file, with: metadata)
+        #expect(FileSearch.offset(of: file, metadata.count, in: folder.appending("rlib"), contents[1].count) == 100)
+    }
+
+    @Test func `a bundle that comes in pieces from two sides is kept as one that comes at once`() throws {
+        let outcome = try put([Self.noise(5000), Array(repeating: 1, count: 3000)], in: "from")
+        let bytes = try encode(outcome)
+        var target = try store("to")
+        let incoming = try IncomingPack(of: id, in: target)
+        let half = bytes.count / 2
+        for range in [half..<bytes.count, 0..<half] {
+            let isTaken = bytes[range].withUnsafeBytes { incoming.write($0, at: range.lowerBound) }
+            #expect(isTaken)
+        }
+        try Bundle.keep(incoming, id: id, in: target)
+        #expect(try Files.read(target.path("packs", id)) == bytes)
+        let kept = target.result(id)
+        #expect(kept?.encoded == outcome.encoded)
+
+        // One that does not come whole leaves nothing.
+        try target.clear(log: false)
+        do {
+            let incoming = try IncomingPack(of: id, in: target)
+            _ = bytes[..<half].withUnsafeBytes { incoming.write($0, at: 0) }
+            #expect(throws: Bundle.Refused.self) { try Bundle.keep(incoming, id: id, in: target) }
+        }
+        let packs = target.path("packs", id)
+        #expect(try Files.list(Files.folder(of: packs)) == [])
     }
 
     @Test func `outputs that would land outside are refused`() throws {

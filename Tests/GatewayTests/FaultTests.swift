@@ -180,7 +180,7 @@ struct FaultTests {
             s = socket.socket(socket.AF_UNIX)
             s.connect(sys.argv[1])
             try:
-                s.sendall(bytes([2, 0, 0, 0, 1, 5]))
+                s.sendall(bytes([2, 0, 0, 0, \(Frame.version), 5]))
                 print("got", len(s.recv(100)))
             except OSError:
                 print("got 0")

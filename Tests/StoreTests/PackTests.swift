@@ -4,6 +4,8 @@ import Foundation
 import Platform
 import Testing
 
+import enum Store.Bundle
+
 @testable import Store
 
 /// Blobs of a result as they came over the network.
@@ -11,28 +13,55 @@ import Testing
     private let workspace: Workspace
     private let id = Digest(of: "result".utf8)
     private let contents: [[UInt8]] = [
-        Array(repeatElement(Array("words and words ".utf8), count: 2000).joined()), [UInt8](0...255), [],
+        (0..<4000).flatMap { Array("word \($0) ".utf8) } + [UInt8](0...255),
+        [UInt8](0...255), [],
     ]
 
     init() throws { workspace = try Workspace() }
 
-    /// Puts a pack of `contents` into the store: the first part as two frames, the others as they are.
+    /// The result of which `contents` are the outputs.
+    private var outcome: Outcome {
+        Outcome(
+            exitCode: 0,
+            standardOutput: [],
+            standardError: [],
+            duration: 1,
+            outputs: contents.enumerated().map { index, content in
+                Outcome.Output(
+                    path: "{target}/\(index)",
+                    isExecutable: false,
+                    size: UInt64(content.count),
+                    content: .blob(Digest(of: content))
+                )
+            }
+        )
+    }
+
+    /// Puts a pack of the result into the store: its first output as two frames and what the second one is, the others as
+    /// they are.
     private func fill(_ store: borrowing Store) throws {
         let compressor = try Compressor(level: 3)
-        var data: [UInt8] = []
-        let half = contents[0].count / 2
-        for piece in [contents[0][..<half], contents[0][half...]] {
+        let record = outcome.encoded
+        var data = record
+        var parts = [Bundle.Part(digest: Digest(of: record), sum: Digest(of: record), pieces: [.plain(record.count)])]
+        var pieces: [Bundle.Piece] = []
+        let half = (contents[0].count - contents[1].count) / 2
+        for piece in [contents[0][..<half], contents[0][half..<(2 * half)]] {
+            let start = data.count
             compressor.begin(size: piece.count)
             try piece.withUnsafeBytes { try compressor.compress($0, isLast: true, into: &data) }
+            pieces.append(.zstd(size: piece.count, packed: data.count - start))
         }
-        let frames = try #require(data.withUnsafeBytes { Decompressor.frames(in: $0) })
-        #expect(frames.count == 2)
-        var parts = [Pack.Part(digest: Digest(of: contents[0]), size: contents[0].count, frames: frames)]
+        pieces.append(.part(2, size: contents[1].count))
+        parts.append(
+            Bundle.Part(digest: Digest(of: contents[0]), sum: Digest(of: data[record.count...]), pieces: pieces)
+        )
         for content in contents.dropFirst() {
-            parts.append(Pack.Part(digest: Digest(of: content), size: content.count, frames: []))
+            let digest = Digest(of: content)
+            parts.append(Bundle.Part(digest: digest, sum: digest, pieces: [.plain(content.count)]))
             data += content
         }
-        try data.withUnsafeBytes { try store.keep(parts, data: $0, of: id) }
+        try store.keep(Bundle.Head.encoded(.result, name: id, parts) + data, of: id)
     }
 
     private func path(_ store: borrowing Store) -> String { store.path("packs", id) }
@@ -69,7 +98,7 @@ import Testing
         #expect(Store.packed(in: store.folder).isEmpty)
         let whole = UInt64(contents.reduce(0) { $0 + $1.count })
         #expect(packed < whole)
-        #expect(store.size == whole)
+        #expect(store.size == whole + UInt64(outcome.encoded.count))
         for content in contents {
             let isBlob = store.hasBlob(Digest(of: content), size: UInt64(content.count))
             #expect(isBlob)
@@ -129,39 +158,47 @@ import Testing
         #expect(store.damaged == [path(store)])
     }
 
-    @Test func `trimming takes a pack along with its result, and one that has none once it is old`() throws {
-        let store = try workspace.store()
+    @Test func `a packed result is a result, of which trimming takes the one that was used longest ago`() throws {
+        var store = try workspace.store()
         try fill(store)
-        let outcome = Outcome(
-            exitCode: 0,
-            standardOutput: [],
-            standardError: [],
-            duration: 1,
-            outputs: contents.enumerated().map { index, content in
-                Outcome.Output(
-                    path: "{target}/\(index)",
-                    isExecutable: false,
-                    size: UInt64(content.count),
-                    content: .blob(Digest(of: content))
-                )
-            }
-        )
-        // Young, it may belong to a result that is yet to come.
-        _ = try Trim.run(store, limit: 1 << 30)
+        let known = store.result(id)
+        #expect(known?.encoded == outcome.encoded)
+        let hasResult = store.hasResult(id)
+        #expect(hasResult)
+        let manifest = Manifest.Entry(result: id, inputs: [])
+        try store.add(manifest, to: Sample.digest)
+        // However old it is: whoever is to unpack it may not have got to it.
+        var ran = try Trim.run(store, limit: 1 << 30, now: fileClockNow() + 3_600_000_000_000)
         #expect(Store.packed(in: store.folder) == [id])
-        try store.put(outcome, as: id)
-        let ran = try Trim.run(store, limit: 1 << 30)
-        let report = try #require(ran)
-        let bytes = (FileStamp(of: path(store))?.size ?? 0) + (FileStamp(of: store.path("results", id))?.size ?? 0)
-        #expect(report.before == bytes)
-        #expect(report.after == bytes)
-        #expect(store.size == bytes)
-        _ = try Trim.run(store, limit: 0)
+        let bytes = (FileStamp(of: path(store))?.size ?? 0)
+        let other = FileStamp(of: store.path("manifests", Sample.digest))?.size ?? 0
+        var report = try #require(ran)
+        #expect(report.before == bytes + other)
+        #expect(report.after == bytes + other)
+        #expect(report.entries == 0)
+        #expect(store.size == bytes + other)
+
+        ran = try Trim.run(store, limit: 0)
+        report = try #require(ran)
+        #expect(report.results == 1)
+        #expect(report.entries == 1)
         #expect(Store.packed(in: store.folder).isEmpty)
         #expect(store.size == 0)
+    }
 
+    @Test func `a pack that was left behind beside its result goes with it`() throws {
+        var store = try workspace.store()
         try fill(store)
-        _ = try Trim.run(store, limit: 1 << 30, now: fileClockNow() + 3_600_000_000_000)
+        let pack = try Files.read(path(store))
+        try store.unpack(id)
+        try store.keep(pack, of: id)
+        let ran = try Trim.run(store, limit: 1 << 30)
+        let report = try #require(ran)
+        #expect(report.before == store.size)
+        #expect(Store.packed(in: store.folder) == [id])
+        _ = try Trim.run(store, limit: 0)
         #expect(Store.packed(in: store.folder).isEmpty)
+        let hasResult = store.hasResult(id)
+        #expect(!hasResult)
     }
 }

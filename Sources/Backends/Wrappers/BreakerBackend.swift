@@ -64,6 +64,14 @@ package final class BreakerBackend: Backend {
         try guarded { () throws(BackendError) in try base.get(keys, deadline: deadline) }
     }
 
+    package func fetch(
+        _ key: String,
+        deadline: Deadline,
+        to sink: (Int) -> (any ValueSink)?
+    ) throws(BackendError) -> FetchedValue? {
+        try guarded { () throws(BackendError) in try base.fetch(key, deadline: deadline, to: sink) }
+    }
+
     package func put(_ items: [BackendItem], timeToLive: Duration?, deadline: Deadline) throws(BackendError) {
         try guarded { () throws(BackendError) in
             try base.put(items, timeToLive: timeToLive, deadline: deadline)

@@ -19,8 +19,10 @@ package final class ChunkedBackend: Backend {
     /// The longest value taken, put together in memory.
     private let longestValue: Int
 
-    /// Bytes asked for or sent in one go: enough to hide the way to the server, and what is held in memory twice.
-    private static let batchBytes = 16 * 1024 * 1024
+    /// Bytes asked for or sent in one go: enough to hide the way to the server, and what is held in memory.
+    private static let batchBytes = 8 * 1024 * 1024
+    /// So many chunks are fetched on two connections.
+    private static let worthAThread = 3
 
     /// Keys whose form is remembered, so that renewing what was just read needs no second reading: those of one build.
     private static let longestMemory = 4096
@@ -51,54 +53,115 @@ package final class ChunkedBackend: Backend {
 
     package func get(_ keys: [String], deadline: Deadline) throws(BackendError) -> [[UInt8]?] {
         var values = try base.get(keys, deadline: deadline)
-        for place in values.indices {
-            guard let kind = values[place]?.popLast() else {
-                // Nothing there, or an empty value: not one of ours.
-                values[place] = nil
-                continue
+        for (place, key) in keys.enumerated() {
+            switch open(&values[place], of: key) {
+            case .nothing: values[place] = nil
+            case .plain: break
+            case .index(let index):
+                let value = AssembledValue()
+                values[place] = try fetch(index, to: value, deadline: deadline) ? value.bytes : nil
             }
-            if kind == ChunkIndex.plainKind {
-                remember(keys[place], .plain)
-                continue
-            }
-            guard kind == ChunkIndex.indexKind, let bytes = values[place],
-                let index = ChunkIndex(bytes[...], longestValue: longestValue)
-            else {
-                values[place] = nil
-                continue
-            }
-            remember(keys[place], .chunks(index.digests.map(key)))
-            values[place] = try assemble(index, deadline: deadline)
         }
         return values
     }
 
-    /// Fetches the chunks of a value; nil when one is missing or wrong.
-    private func assemble(_ index: ChunkIndex, deadline: Deadline) throws(BackendError) -> [UInt8]? {
-        var value: [UInt8] = []
-        // The index was made by someone else: memory is set aside as chunks really come.
-        value.reserveCapacity(min(index.total, Self.batchBytes))
+    package func fetch(
+        _ key: String,
+        deadline: Deadline,
+        to sink: (Int) -> (any ValueSink)?
+    ) throws(BackendError) -> FetchedValue? {
+        var value = try base.get(key, deadline: deadline)
+        switch open(&value, of: key) {
+        case .nothing: return nil
+        case .plain: return value.map { .whole($0) }
+        case .index(let index):
+            guard let sink = sink(index.total), try fetch(index, to: sink, deadline: deadline) else { return nil }
+            return .streamed(length: index.total)
+        }
+    }
+
+    /// What a stored value is.
+    private enum Opened {
+        /// Nothing, or nothing of ours.
+        case nothing
+        case plain
+        case index(ChunkIndex)
+    }
+
+    /// Tells what a stored value is, takes off of it what says so, and remembers it.
+    private func open(_ value: inout [UInt8]?, of key: String) -> Opened {
+        guard let kind = value?.popLast() else { return .nothing }
+        if kind == ChunkIndex.plainKind {
+            remember(key, .plain)
+            return .plain
+        }
+        guard kind == ChunkIndex.indexKind, let bytes = value,
+            let index = ChunkIndex(bytes[...], longestValue: longestValue)
+        else { return .nothing }
+        remember(key, .chunks(index.digests.map(self.key)))
+        return .index(index)
+    }
+
+    /// Fetches the chunks of a value, on two connections where there are many: a build that ends with its largest call has
+    /// a processor to spare for it.
+    ///
+    /// - Returns: whether all were there, right, and taken.
+    private func fetch(
+        _ index: ChunkIndex,
+        to sink: any ValueSink,
+        deadline: Deadline
+    ) throws(BackendError) -> Bool {
+        let count = index.digests.count
+        guard count >= Self.worthAThread else {
+            return try fetch(0..<count, of: index, to: sink, deadline: deadline)
+        }
+        let half = count / 2
+        let other = Monitor<Result<Bool, BackendError>?>(nil)
+        let hasStarted = DetachedThread.start { [self] in
+            do throws(BackendError) {
+                let isWhole = try fetch(half..<count, of: index, to: sink, deadline: deadline)
+                other.update { $0 = .success(isWhole) }
+            } catch {
+                other.update { $0 = .failure(error) }
+            }
+        }
+        let isWhole = try fetch(0..<(hasStarted ? half : count), of: index, to: sink, deadline: deadline)
+        guard isWhole, hasStarted else { return isWhole }
+        guard let rest = other.wait(until: deadline, { $0 }) else {
+            throw .timedOut("reading the second half of a value", server: name)
+        }
+        return try rest.get()
+    }
+
+    /// Fetches some chunks of a value.
+    private func fetch(
+        _ range: Range<Int>,
+        of index: ChunkIndex,
+        to sink: any ValueSink,
+        deadline: Deadline
+    ) throws(BackendError) -> Bool {
         let batch = max(1, Self.batchBytes / index.chunkBytes)
-        var next = 0
-        while next < index.digests.count {
-            let range = next..<min(next + batch, index.digests.count)
-            let keys = range.map { key(of: index.digests[$0]) }
+        var next = range.lowerBound
+        while next < range.upperBound {
+            let places = next..<min(next + batch, range.upperBound)
+            let keys = places.map { key(of: index.digests[$0]) }
             let chunks = try base.get(keys, deadline: deadline)
-            for (place, chunk) in zip(range, chunks) {
-                guard let chunk else { return nil }
+            for (place, chunk) in zip(places, chunks) {
+                guard let chunk else { return false }
                 guard chunk.count == index.length(ofChunk: place),
                     Checksum.of(chunk).elementsEqual(index.digests[place])
                 else {
                     // Gone, it is stored anew by the next put, which skips chunks that are there. Best effort: a server
                     // that lets us read only keeps it.
-                    try? base.remove(keys[place - range.lowerBound], deadline: deadline)
-                    return nil
+                    try? base.remove(keys[place - places.lowerBound], deadline: deadline)
+                    return false
                 }
-                value.append(contentsOf: chunk)
+                let isTaken = chunk.withUnsafeBytes { sink.write($0, at: place * index.chunkBytes) }
+                guard isTaken else { return false }
             }
-            next = range.upperBound
+            next = places.upperBound
         }
-        return value
+        return true
     }
 
     package func put(_ items: [BackendItem], timeToLive: Duration?, deadline: Deadline) throws(BackendError) {
@@ -203,5 +266,22 @@ package final class ChunkedBackend: Backend {
 
     private func key(of digest: ArraySlice<UInt8>) -> String {
         keyPrefix + Checksum.hexadecimal(digest)
+    }
+}
+
+/// A value put together in memory.
+private final class AssembledValue: ValueSink {
+    private let value = Monitor<[UInt8]>([])
+
+    var bytes: [UInt8] { value.read { $0 } }
+
+    func write(_ bytes: UnsafeRawBufferPointer, at offset: Int) -> Bool {
+        value.update { value in
+            // The index was made by someone else: memory is set aside as chunks really come.
+            let missing = offset + bytes.count - value.count
+            if missing > 0 { value.append(contentsOf: repeatElement(0, count: missing)) }
+            value.withUnsafeMutableBytes { $0[offset..<(offset + bytes.count)].copyBytes(from: bytes) }
+        }
+        return true
     }
 }

@@ -2,14 +2,19 @@
 #ifndef LARDER_CPLATFORM_H
 #define LARDER_CPLATFORM_H
 
+#include <sys/types.h>
 #include <stddef.h>
 #include <stdint.h>
 
 /* Shares the blocks of `from` with `to` where the file system can (FICLONE); 0, or -1 with errno. */
 int larder_reflink(int from, int to);
 
-/* copy_file_range(2) from and to the descriptors' own offsets; bytes copied, 0 at the end, or -1 with errno. */
-long larder_copy_file_range(int from, int to, size_t count);
+/* copy_file_range(2) from and to these offsets, which it moves on (NULL: the descriptors' own); bytes copied, 0 at the end,
+ * or -1 with errno. */
+long larder_copy_file_range(int from, off_t *from_at, int to, off_t *to_at, size_t count);
+
+/* Where in some bytes others begin: an offset, or -1. */
+long larder_find(const void *bytes, size_t count, const void *wanted, size_t wanted_count);
 
 /* Starts `path` with `argv` and `envp`; `in`, `out` and `err` become its descriptors 0, 1 and 2 (-1: ours stay).
  * All others are inherited: Cargo's jobserver lives in them. The child dies with its parent (PR_SET_PDEATHSIG), so that

@@ -53,30 +53,70 @@ final class Gateway: Sendable {
         unpacking.start()
     }
 
-    func close() { for level in levels { level.backend.close() } }
+    /// Leaves nothing behind that is in memory alone.
+    func end() { unpacking.settle() }
+
+    /// Publishes what there is, as `Publisher.flush` does.
+    func flush(all: Bool, deadline: Deadline, onWait: () -> Void) {
+        if all { unpacking.settle() }
+        _ = publisher.flush(all: all, deadline: deadline, onWait: onWait)
+    }
 
     // MARK: Fetching
 
-    /// Fetches a unit's manifest into the local store.
+    /// A manifest of this many bytes or more goes through the local store, not the socket.
+    private static let longManifest = 1 << 20
+
+    /// Fetches a unit's manifest. It gets into the local store when there is time.
     func fetchManifest(_ key: Digest) -> Reply {
         unpacking.noteUse()
         let deadline = Deadline.after(timeout)
         return flights.share(.init(kind: "m", name: key.hex), deadline: deadline, onWait: {}) {
-            var reply = Reply.missing
+            var found = unpacking.manifest(key)
+            var failure: String?
             for (index, level) in levels.enumerated() {
                 let name = "m/\(key.hex)"
                 do throws(BackendError) {
-                    guard let bytes = try level.get(name, deadline: share(of: deadline, index)) else { continue }
+                    guard let bytes = try level.get(name, deadline: share(of: deadline, index)),
+                        let manifest = manifest(bytes, key, level, name)
+                    else { continue }
                     // A level further down may know more.
-                    if let isNew = merge(bytes, key, level, name), isNew || reply == .missing {
-                        reply = .found(level: level.name)
+                    guard var known = found?.manifest else {
+                        found = .init(manifest: manifest, level: level.name)
+                        continue
                     }
-                } catch {
-                    if reply == .missing { reply = .failed(error.description) }
-                }
+                    if known.merge(manifest) { found = .init(manifest: known, level: level.name) }
+                } catch { failure = failure ?? error.description }
             }
-            return reply
+            guard let found else { return failure.map { .failed($0) } ?? .missing }
+            fetchAhead(found.manifest, of: key)
+            unpacking.add(found, of: key)
+            let bytes = found.manifest.encoded
+            if bytes.count < Self.longManifest { return .manifest(level: found.level, bytes) }
+            unpacking.settle()
+            return .found(level: found.level)
         }
+    }
+
+    private func manifest(_ bytes: [UInt8], _ key: Digest, _ level: Level, _ name: String) -> Manifest? {
+        do {
+            let manifest = try Bundle.manifest(bytes, key: key)
+            renewals.add(level, name)
+            return manifest
+        } catch {
+            refuse(error, level, name)
+            return nil
+        }
+    }
+
+    /// Fetches a result while the wrapper still looks whether its inputs are as they were. On a machine that has nothing of
+    /// the unit yet they nearly always are; on one that has, its source is being changed, and it would be in vain.
+    private func fetchAhead(_ manifest: Manifest, of key: Digest) {
+        guard manifest.entries.count == 1, let id = manifest.entries.first?.result,
+            unpacking.manifest(key) == nil, let store = try? Store(in: place.cache),
+            !store.hasManifest(key), !store.hasResult(id)
+        else { return }
+        _ = DetachedThread.start { [self] in _ = fetchResult(id, onProgress: {}) }
     }
 
     /// Fetches a result and its blobs into the local store.
@@ -90,9 +130,10 @@ final class Gateway: Sendable {
             for (index, level) in levels.enumerated() {
                 let name = "r/\(id.hex)"
                 do throws(BackendError) {
-                    guard let bytes = try level.get(name, deadline: share(of: deadline, index)) else { continue }
+                    let coming = Coming(id, cache: place.cache)
+                    let value = try level.fetch(name, deadline: share(of: deadline, index)) { _ in coming.begin() }
                     onProgress()
-                    if keep(bytes, id, level, name, onProgress) { return .found(level: level.name) }
+                    if keep(value, coming, id, level, name, onProgress) { return .found(level: level.name) }
                 } catch {
                     if reply == .missing { reply = .failed(error.description) }
                 }
@@ -101,44 +142,59 @@ final class Gateway: Sendable {
         }
     }
 
+    /// A result's bundle as it comes.
+    private final class Coming {
+        private let id: Digest
+        private let cache: String
+        private(set) var pack: IncomingPack?
+        private var failure: SystemError?
+
+        init(_ id: Digest, cache: String) {
+            self.id = id
+            self.cache = cache
+        }
+
+        /// Why it could not be written down here.
+        var problem: SystemError? { failure ?? pack?.problem }
+
+        func begin() -> (any ValueSink)? {
+            do throws(SystemError) {
+                let pack = try IncomingPack(of: id, in: try Store(in: cache))
+                self.pack = pack
+                return pack
+            } catch {
+                failure = error
+                return nil
+            }
+        }
+    }
+
     /// The part of the time left that one level may use, so that one that hangs leaves some for the next.
     private func share(of deadline: Deadline, _ index: Int) -> Deadline {
         deadline.atMost(deadline.remaining / max(1, levels.count - index))
     }
 
-    /// - Returns: whether it holds something new; `nil` when it is of no use.
-    private func merge(_ bytes: [UInt8], _ key: Digest, _ level: Level, _ name: String) -> Bool? {
-        do {
-            let manifest = try Bundle.manifest(bytes, key: key)
-            var store = try Store(in: place.cache)
-            let isFirst = !store.hasManifest(key)
-            let isNew = try store.merge(manifest, into: key)
-            renewals.add(level, name)
-            if isFirst, manifest.entries.count == 1 { fetchAhead(manifest.entries[0].result, store) }
-            return isNew
-        } catch {
-            refuse(error, level, name)
-            return nil
-        }
-    }
-
-    /// Fetches a result while the wrapper still looks whether its inputs are as they were. On a machine that has nothing of
-    /// the unit yet they nearly always are; on one that has, its source is being changed, and it would be in vain.
-    private func fetchAhead(_ id: Digest, _ store: borrowing Store) {
-        if store.hasResult(id) { return }
-        _ = DetachedThread.start { [self] in _ = fetchResult(id, onProgress: {}) }
-    }
-
+    /// Puts a result that came into the local store.
+    ///
+    /// - Returns: whether it is there now.
     private func keep(
-        _ bytes: [UInt8],
+        _ value: FetchedValue?,
+        _ coming: Coming,
         _ id: Digest,
         _ level: Level,
         _ name: String,
         _ onProgress: () -> Void
     ) -> Bool {
         do {
+            if let problem = coming.problem { throw Bundle.Refused(problem.description, .machine) }
             let store = try Store(in: place.cache)
-            try Bundle.keep(bytes, id: id, in: store, onProgress: onProgress)
+            switch value {
+            case nil: return false
+            case .whole(let bytes): try Bundle.keep(bytes, id: id, in: store, onProgress: onProgress)
+            case .streamed:
+                guard let pack = coming.pack else { return false }
+                try Bundle.keep(pack, id: id, in: store)
+            }
             unpacking.add([id])
             renewals.add(level, name)
             return true
@@ -157,3 +213,5 @@ final class Gateway: Sendable {
         try? level.backend.remove(name, deadline: .after(timeout))
     }
 }
+
+extension IncomingPack: ValueSink {}

@@ -31,16 +31,34 @@ final class Level: Sendable {
     var name: String { settings.name }
     var now: Counts { counts.read { $0 } }
 
-    /// The value of a key; `nil` too where the server fails.
+    /// The value of a key.
     func get(_ key: String, deadline: Deadline) throws(BackendError) -> [UInt8]? {
+        try counting(\.count) { () throws(BackendError) in try backend.get(key, deadline: deadline) }
+    }
+
+    /// The same; a long value goes to the sink that `sink` makes for its length.
+    func fetch(
+        _ key: String,
+        deadline: Deadline,
+        to sink: (Int) -> (any ValueSink)?
+    ) throws(BackendError) -> FetchedValue? {
+        try counting(\.count) { () throws(BackendError) in
+            try backend.fetch(key, deadline: deadline, to: sink)
+        }
+    }
+
+    private func counting<Value>(
+        _ bytes: (Value) -> Int,
+        _ fetch: () throws(BackendError) -> Value?
+    ) throws(BackendError) -> Value? {
         let start = ContinuousClock.now
         do {
-            let value = try backend.get(key, deadline: deadline)
+            let value = try fetch()
             counts.update { counts in
                 counts.fetchTime += .now - start
                 if let value {
                     counts.hits += 1
-                    counts.bytesFetched += value.count
+                    counts.bytesFetched += bytes(value)
                 } else {
                     counts.misses += 1
                 }

@@ -62,6 +62,7 @@ final class Server: Sendable {
                 usleep(20_000)
             }
         }
+        gateway.end()
         if FileStamp(of: place.socket)?.inode == own { unlink(place.socket) }
         // Whoever connected meanwhile finds the socket closed, and starts another gateway.
     }
@@ -142,10 +143,14 @@ final class Server: Sendable {
         switch request {
         case .fetchManifest(let key): return gateway.fetchManifest(key)
         case .fetchResult(let id): return gateway.fetchResult(id, onProgress: isWorking)
-        case .publish, .stop: return .done
+        case .publish: return .done
+        case .stop:
+            // Whoever stops it may look for what it fetched.
+            gateway.end()
+            return .done
         case .flush(let all, let milliseconds):
             let deadline = Deadline.after(.milliseconds(Int64(milliseconds)))
-            _ = gateway.publisher.flush(all: all, deadline: deadline, onWait: isWorking)
+            gateway.flush(all: all, deadline: deadline, onWait: isWorking)
             return .text(gateway.status)
         case .status: return .text(gateway.status)
         case .examine: return .text(gateway.examination(onProgress: isWorking))

@@ -4,12 +4,22 @@ internal import Digest
 internal import Glibc
 internal import Store
 
-/// Unpacks what was fetched into blobs like any others, once nobody is waiting: from then on a hit copies them, or shares
-/// their blocks where the file system can.
+/// Puts what was fetched into the local store as if it had been made here, once nobody is waiting: manifests, which are
+/// in memory until then, and results with their blobs, which are packed. From then on a hit copies them, or shares their
+/// blocks where the file system can.
 final class Unpacking: Sendable {
+    /// A manifest, and the level that had it.
+    struct Fetched: Sendable {
+        let manifest: Manifest
+        let level: String
+    }
+
     private struct State: Sendable {
         var queue: [Digest] = []
+        var manifests: [Digest: Fetched] = [:]
         var lastUse = ContinuousClock.now
+
+        var isEmpty: Bool { queue.isEmpty && manifests.isEmpty }
     }
 
     private let cache: String
@@ -35,6 +45,28 @@ final class Unpacking: Sendable {
         }
     }
 
+    /// - Parameter key: the manifest's unit.
+    func add(_ manifest: Fetched, of key: Digest) { state.update { $0.manifests[key] = manifest } }
+
+    /// A manifest that is not in the store yet.
+    func manifest(_ key: Digest) -> Fetched? { state.read { $0.manifests[key] } }
+
+    /// Puts all manifests into the store that lead to something there.
+    func settle() {
+        let manifests = state.update { state in
+            defer { state.manifests = [:] }
+            return state.manifests
+        }
+        if manifests.isEmpty { return }
+        do {
+            var store = try Store(in: cache)
+            for (key, fetched) in manifests
+            where fetched.manifest.entries.contains(where: { store.hasResult($0.result) }) {
+                _ = try store.merge(fetched.manifest, into: key)
+            }
+        } catch { log.write("manifests not kept: \(error)") }
+    }
+
     func start() {
         _ = DetachedThread.start { [self] in
             larder_lower_thread_priority()
@@ -46,12 +78,13 @@ final class Unpacking: Sendable {
 
     private func run() {
         while true {
-            guard state.wait(until: .after(.seconds(60)), { $0.queue.isEmpty ? nil : true }) == true else { continue }
+            guard state.wait(until: .after(.seconds(60)), { $0.isEmpty ? nil : true }) == true else { continue }
             let calm = state.read { Self.quiet - (.now - $0.lastUse) }
             guard calm <= .zero else {
                 usleep(UInt32(clamping: calm.components.seconds * 1_000_000) + 50_000)
                 continue
             }
+            settle()
             guard let result = state.update({ $0.queue.popLast() }) else { continue }
             do {
                 var store = try Store(in: cache)

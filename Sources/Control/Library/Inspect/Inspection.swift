@@ -43,7 +43,8 @@ package struct Inspection {
     private func text(_ manifest: Manifest) -> String {
         var text = "  \(manifest.entries.count) sets of inputs, newest first\n"
         for entry in manifest.entries {
-            let state = FileStamp(of: path("results", entry.result)) == nil ? " (gone)" : ""
+            let isThere = ["results", "packs"].contains { FileStamp(of: path($0, entry.result)) != nil }
+            let state = isThere ? "" : " (gone)"
             text += "\n  result \(entry.result.hex)\(state)\n"
             var table = Table()
             for input in entry.inputs {
@@ -96,17 +97,19 @@ package struct Inspection {
     }
 
     private func pack(of result: Store.Listed) -> Pack? {
-        result.digest.flatMap { try? Pack(at: path("packs", $0)) }
+        result.digest.flatMap { try? Pack(at: path("packs", $0), of: $0) }
     }
 
     private func pack(_ file: Store.Listed) -> String {
-        guard let pack = try? Pack(at: file.path) else { return Self.damaged }
+        guard let result = file.digest, let pack = try? Pack(at: file.path, of: result),
+            let outcome = try? pack.outcome()
+        else { return Self.damaged }
         var table = Table()
-        for (index, part) in pack.parts.enumerated() {
+        for (index, part) in pack.parts.enumerated().dropFirst() {
             let size = Sizes.text(UInt64(part.size))
             table.add("    \(size)", String(part.digest.hex.prefix(16)), pack.isWhole(index) ? "whole" : "damaged")
         }
-        return "  outputs of result \(file.digest?.hex ?? "") as they were fetched, yet to be unpacked\n" + table.text
+        return "  result \(result.hex) as it was fetched, yet to be unpacked\n" + text(outcome, file) + table.text
     }
 
     private func path(_ kind: String, _ digest: Digest) -> String { Store.path(kind, digest, in: folder) }
