@@ -67,7 +67,7 @@ package protocol ValueSink: AnyObject, Sendable {
 }
 
 /// A value as it was fetched.
-package enum FetchedValue: Sendable {
+package enum FetchedValue: Sendable, Equatable {
     case whole([UInt8])
     /// All of it went to the sink, each piece checked by its SHA-256.
     case streamed(length: Int)

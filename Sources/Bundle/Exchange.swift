@@ -43,7 +43,9 @@ extension Bundle {
         for blob in blobs {
             let path = store.path("blobs", blob.digest)
             // In the rlib there is what the rmeta holds.
-            let part = metadata[blob.digest].flatMap { held in packer.parts.firstIndex { $0.digest == held } }
+            let part = metadata[blob.digest].flatMap { held in
+                packer.parts.firstIndex { $0.digest == held && !$0.holdsAnother }
+            }
             var held: Packer.Held?
             if let part, let metadata = metadata[blob.digest] {
                 let size = packer.parts[part].size
@@ -90,7 +92,7 @@ extension Bundle {
             guard pack.isAsItCame(index) else { throw Refused("a file that is damaged") }
         }
         if try !keepWithoutBlobs(pack, id, store) {
-            do { try store.keep(bytes, of: id) } catch { throw Refused(error) }
+            do { try store.keep(bytes, of: id) } catch { throw Refused(error.description, .machine) }
         }
     }
 
@@ -98,7 +100,7 @@ extension Bundle {
     package static func keep(_ incoming: IncomingPack, id: Digest, in store: borrowing Store) throws(Refused) {
         let pack = try incoming.open(as: id)
         if try !keepWithoutBlobs(pack, id, store) {
-            do { try store.keep(incoming, of: id) } catch { throw Refused(error) }
+            do { try store.keep(incoming, of: id) } catch { throw Refused(error.description, .machine) }
         }
     }
 
@@ -115,7 +117,7 @@ extension Bundle {
             zip(blobs, pack.parts.dropFirst()).allSatisfy({ $0.digest == $1.digest && $0.size == UInt64($1.size) })
         else { throw Refused("other files than its record names") }
         guard blobs.allSatisfy({ store.hasBlob($0.digest, size: $0.size) }) else { return false }
-        do { try store.put(outcome, as: id) } catch { throw Refused(error) }
+        do { try store.put(outcome, as: id) } catch { throw Refused(error.description, .machine) }
         return true
     }
 

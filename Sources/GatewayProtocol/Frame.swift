@@ -8,11 +8,11 @@ package import Digest
 ///     code    = one byte, `Request.Code` or `Reply.Code`
 ///
 /// A request gets `.working` at once, so that a gateway that hangs shows soon, more of them while what a server gave is
-/// unpacked, then one other reply. Requests on one connection are answered one after the other. Whoever gets a frame that
+/// checked, then one other reply. Requests on one connection are answered one after the other. Whoever gets a frame that
 /// does not fit closes the connection.
 package struct Frame: Sendable {
     package static let version: UInt8 = 2
-    /// The longest is a status. Bytes.
+    /// Bytes. The longest are a status and a manifest.
     static let longest = 4 << 20
 
     package let code: UInt8

@@ -24,7 +24,7 @@ package struct GatewayClient: ~Copyable {
     /// A new gateway has to be loaded and to reach the lock, among many that want the same; well below the 3 s that a dead
     /// one may cost a whole build. Milliseconds.
     private static let startPatience: Int64 = 2000
-    /// What the gateway may take on top of the servers' time; while it unpacks it says so again. Milliseconds.
+    /// What the gateway may take on top of the servers' time; while it checks what came it says so again. Milliseconds.
     private static let slack: Int64 = 500
     /// One that has not taken its lock by then was killed, and is started again. Milliseconds.
     private static let launchPatience: Int64 = 600

@@ -55,6 +55,10 @@ package enum Files {
         try write(bytes, path) { start, count, done in pwrite(descriptor, start, count, off_t(offset) + off_t(done)) }
     }
 
+    /// Bytes of one write. For one of 2 MiB the kernel takes a huge page, which a virtual machine may have to get from its host
+    /// first: measured on ext4, Linux 6.18, 20 MB take 47 ms in writes of 2 MiB and 3.5 ms in these.
+    private static let mostAtOnce = 256 << 10
+
     /// - Parameter body: writes what begins there and is that long, after so many bytes, or a part of it.
     private static func write(
         _ bytes: UnsafeRawBufferPointer,
@@ -63,7 +67,8 @@ package enum Files {
     ) throws(SystemError) {
         var done = 0
         while done < bytes.count {
-            let count = retryingInterrupts { body(bytes.baseAddress.map { $0 + done }, bytes.count - done, done) }
+            let most = min(bytes.count - done, mostAtOnce)
+            let count = retryingInterrupts { body(bytes.baseAddress.map { $0 + done }, most, done) }
             guard count > 0 else { throw SystemError("write", path) }
             done += count
         }

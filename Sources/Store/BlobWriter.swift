@@ -3,7 +3,7 @@ internal import Glibc
 package import Platform
 
 /// Writes a blob that comes from elsewhere. It has its name only once it is known to be what the name says.
-package struct BlobWriter: ~Copyable {
+struct BlobWriter: ~Copyable {
     private let digest: Digest
     private let size: UInt64
     private let blob: String
@@ -15,7 +15,7 @@ package struct BlobWriter: ~Copyable {
 
     /// - Parameters:
     ///   - digest, size: what it is going to be.
-    package init(_ digest: Digest, size: UInt64, in store: borrowing Store) throws(SystemError) {
+    init(_ digest: Digest, size: UInt64, in store: borrowing Store) throws(SystemError) {
         self.digest = digest
         self.size = size
         blob = store.path("blobs", digest)
@@ -28,7 +28,7 @@ package struct BlobWriter: ~Copyable {
 
     deinit { if !isInPlace { unlink(temporary) } }
 
-    package mutating func write(_ piece: UnsafeRawBufferPointer) throws(SystemError) {
+    mutating func write(_ piece: UnsafeRawBufferPointer) throws(SystemError) {
         written &+= UInt64(piece.count)
         guard written <= size else { throw SystemError("write", blob, EFBIG) }
         hasher.update(piece)
@@ -38,7 +38,7 @@ package struct BlobWriter: ~Copyable {
     /// Puts the blob in place, if it is what it was to be.
     ///
     /// - Throws: with the code `EBADMSG` if it is not.
-    package consuming func finish(in store: borrowing Store) throws(SystemError) {
+    consuming func finish(in store: borrowing Store) throws(SystemError) {
         guard written == size, hasher.finish() == digest else { throw SystemError("keep", blob, EBADMSG) }
         guard rename(temporary, blob) == 0 else { throw SystemError("rename to", blob) }
         isInPlace = true
@@ -86,7 +86,8 @@ extension Manifest {
     /// - Returns: whether one was added.
     package mutating func merge(_ other: Manifest) -> Bool {
         let known = Set(entries.map(\.result))
-        let added = other.entries.filter { !known.contains($0.result) }.prefix(Self.mostEntries / 2)
+        let room = max(Self.mostEntries / 2, Self.mostEntries - entries.count)
+        let added = other.entries.filter { !known.contains($0.result) }.prefix(room)
         if added.isEmpty { return false }
         entries = Array(entries.prefix(Self.mostEntries - added.count)) + added
         return true

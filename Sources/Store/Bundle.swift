@@ -29,8 +29,8 @@ package import Platform
 /// A large file has a frame for every `Bundle.frameBytes`, so that two can be unpacked at once. An rlib holds its crate's
 /// metadata once more, as it is in the rmeta beside it: there the piece names that part instead.
 ///
-/// Nothing is believed before it is checked: the head by its own digest, then its limits, then each part as it came by its
-/// sum. A file is then kept as it came, and unpacked where it goes, never to more bytes than were declared, with zstd's
+/// Nothing is believed before it is checked: the head by its own digest, then its limits, then each part as it came, by its
+/// sum or by the digests of the chunks that it came in. A file is then kept as it came, and unpacked where it goes, never to more bytes than were declared, with zstd's
 /// own checksum of what was packed. Who packed it made sure that this had the digest.
 package enum Bundle {
     package static let version: UInt8 = 3
@@ -51,6 +51,8 @@ package enum Bundle {
         package static let parts = 4096
         /// Bytes of a record: what a compile said is at most 64 MiB (`Run.limit`), twice.
         package static let recordBytes = 160 << 20
+        /// Of a part. The largest file has a frame for each 8 MiB.
+        package static let pieces = 1024
         /// Bytes of one file.
         package static let blobBytes = 2 << 30
         /// Bytes of all parts, unpacked.
@@ -84,7 +86,7 @@ package enum Bundle {
             self.fault = fault
         }
 
-        /// What is not there any more won't come back.
+        /// What was to be packed and is not there any more won't come back.
         package init(_ error: SystemError) { self.init(error.description, error.isMissing ? .bundle : .machine) }
 
         package init(_ error: CompressionError) {
@@ -137,6 +139,9 @@ package enum Bundle {
             size = pieces.reduce(0) { $0 + $1.size }
             packed = pieces.reduce(0) { $0 + $1.packed }
         }
+
+        /// Whether another part is in it.
+        package var holdsAnother: Bool { pieces.contains { if case .part = $0 { true } else { false } } }
 
         fileprivate static let fixedSize = Digest.size + 8 + 8 + Digest.size + 4
     }
@@ -247,9 +252,9 @@ extension Bundle.Head {
         }
         for piece in parts.lazy.flatMap(\.pieces) {
             guard case .part(let number, let size) = piece else { continue }
-            guard parts.indices.contains(number), parts[number].size == size,
-                !parts[number].pieces.contains(where: { if case .part = $0 { true } else { false } })
-            else { throw Bundle.Refused("a part made of one that can't be") }
+            guard parts.indices.contains(number), parts[number].size == size, !parts[number].holdsAnother else {
+                throw Bundle.Refused("a part made of one that can't be")
+            }
         }
     }
 
@@ -276,7 +281,7 @@ extension Bundle.Head {
 
         mutating func part(isRecord: Bool) throws(Bundle.Refused) -> Bundle.Part {
             guard let digest = digest(), let size = number(8), let packed = number(8), let sum = self.digest(),
-                let count = number(4), count <= rest.count / Bundle.Piece.encodedSize
+                let count = number(4), count <= min(Bundle.Limits.pieces, rest.count / Bundle.Piece.encodedSize)
             else { throw Bundle.Refused("a part of an unknown form") }
             let limit = isRecord ? Bundle.Limits.recordBytes : Bundle.Limits.blobBytes
             guard size <= limit else { throw Bundle.Refused("a part of \(size) bytes") }
@@ -285,15 +290,14 @@ extension Bundle.Head {
             for _ in 0..<count { pieces.append(try piece(limit)) }
             // As many as fit into a head, each within the limit: no sum that overflows.
             let part = Bundle.Part(digest: digest, sum: sum, pieces: pieces)
-            let refersToOther = pieces.contains { if case .part = $0 { true } else { false } }
-            guard part.size == size, part.packed == packed, !isRecord || !refersToOther else {
+            guard part.size == size, part.packed == packed, !isRecord || !part.holdsAnother else {
                 throw Bundle.Refused("a part of \(size) bytes, packed into \(packed)")
             }
             return part
         }
 
         private mutating func piece(_ limit: Int) throws(Bundle.Refused) -> Bundle.Piece {
-            guard let form = number(1), let size = number(8), let packed = number(8), size <= limit, packed <= limit
+            guard let form = number(1), let size = number(8), let packed = number(8), 1...limit ~= size, packed <= limit
             else { throw Bundle.Refused("a piece of an unknown form") }
             switch form {
             case 0 where packed == size: return .plain(size)

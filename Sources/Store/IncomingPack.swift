@@ -26,6 +26,7 @@ package final class IncomingPack: Sendable {
 
     /// - Returns: whether it was written.
     package func write(_ bytes: UnsafeRawBufferPointer, at offset: Int) -> Bool {
+        if problem != nil { return false }
         do throws(SystemError) {
             try Files.write(bytes, to: file.number, at: UInt64(clamping: offset), path: temporary)
             return true

@@ -37,7 +37,7 @@ package final class Pack {
             self.stamp = stamp
             bytes = .file(file.number, path: path, count: Int(clamping: stamp.size))
             self.file = consume file
-        } catch { throw Bundle.Refused(error) }
+        } catch { throw Bundle.Refused(error.description, .machine) }
         self.path = path
         unpacker = try Self.unpacker()
         let head = try bytes.head(.result, result)
@@ -63,18 +63,20 @@ package final class Pack {
 
     /// The first part, checked.
     package func record() throws(Bundle.Refused) -> [UInt8] {
-        guard isAsItCame(0) else { throw Bundle.Refused("a damaged record") }
         var record: [UInt8] = []
+        var isAsItCame = false
         do throws(CompressionError) {
-            try read(0) { piece throws(SystemError) in record += piece }
+            isAsItCame = try sum(of: 0) == parts[0].sum
+            if isAsItCame { try read(0) { piece throws(SystemError) in record += piece } }
         } catch { throw Bundle.Refused(error) }
-        guard Digest(of: record) == parts[0].digest else { throw Bundle.Refused("a damaged record") }
+        guard isAsItCame, Digest(of: record) == parts[0].digest else { throw Bundle.Refused("a damaged record") }
         return record
     }
 
     /// What its record says.
     package func outcome() throws(Bundle.Refused) -> Outcome {
-        guard let outcome = try? Outcome(try record()) else { throw Bundle.Refused("a damaged result") }
+        let record = try record()
+        guard let outcome = try? Outcome(record) else { throw Bundle.Refused("a damaged result") }
         return outcome
     }
 
@@ -168,12 +170,12 @@ package final class Pack {
     }
 
     /// Whether a part is, as it is packed, what was packed.
-    package func isAsItCame(_ index: Int) -> Bool {
+    package func isAsItCame(_ index: Int) -> Bool { (try? sum(of: index)) == parts[index].sum }
+
+    private func sum(of index: Int) throws(CompressionError) -> Digest {
         var hasher = Hasher256()
-        do throws(CompressionError) {
-            try unpacker.read(bytes, start(of: index), parts[index].packed) { hasher.update($0) }
-        } catch { return false }
-        return hasher.finish() == parts[index].sum
+        try unpacker.read(bytes, start(of: index), parts[index].packed) { hasher.update($0) }
+        return hasher.finish()
     }
 
     /// Whether a part unpacks to what its name says.

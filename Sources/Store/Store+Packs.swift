@@ -19,12 +19,19 @@ extension Store {
         noteNew(path, result, size: FileStamp(of: path)?.size ?? 0)
     }
 
-    /// The pack of a result; `nil` if there is none. One that is damaged goes.
+    /// The pack of a result; `nil` if there is none, or none that can be opened now. One that is damaged goes.
     mutating func pack(of result: Digest) -> Pack? {
-        let path = packPath(result)
-        if let pack = try? Pack(at: path, of: result) { return pack }
-        if access(path, F_OK) == 0 { drop(path) }
-        return nil
+        do { return try Pack(at: packPath(result), of: result) } catch {
+            dropPack(of: result, error)
+            return nil
+        }
+    }
+
+    private mutating func dropPack(of result: Digest, _ error: Bundle.Refused) {
+        // Not there, or out of descriptors: that says nothing of a pack.
+        if error.fault == .machine { return }
+        opened = nil
+        drop(packPath(result))
     }
 
     /// Results that are packed.
@@ -36,27 +43,48 @@ extension Store {
 
     /// What the pack of a result says it is; one that is damaged goes.
     mutating func packedResult(_ id: Digest) -> Outcome? {
+        markPackUsed(id)
         guard let pack = pack(of: id) else { return nil }
-        guard let outcome = try? pack.outcome() else {
-            drop(pack.path)
+        do {
+            let outcome = try pack.outcome()
+            opened = pack
+            return outcome
+        } catch {
+            dropPack(of: id, error)
             return nil
         }
-        opened = pack
-        return outcome
+    }
+
+    /// Marks a pack as used; one that was vouched for still is.
+    private func markPackUsed(_ result: Digest) {
+        let path = packPath(result)
+        guard let before = FileStamp(of: path) else { return }
+        let isVouched = self.isVouched(before, result)
+        guard markUsed(path), isVouched, let after = FileStamp(of: path), after.inode == before.inode else { return }
+        memo.remember(result, for: after, salt: bootSalt)
+    }
+
+    /// Whether a pack with this stamp was found to be what it should be since the machine started.
+    private func isVouched(_ stamp: FileStamp, _ result: Digest) -> Bool {
+        memo.digest(for: stamp, salt: bootSalt) == result
     }
 
     /// Makes a packed result, and its blobs, ones like others; nothing is done where none is packed. What is damaged goes.
     package mutating func unpack(_ result: Digest) throws(SystemError) {
         guard let pack = pack(of: result) else { return }
-        guard let outcome = try? pack.outcome() else { return drop(pack.path) }
+        let outcome: Outcome
+        do { outcome = try pack.outcome() } catch { return dropPack(of: result, error) }
         for (index, part) in pack.parts.enumerated().dropFirst()
         where !hasBlob(part.digest, size: UInt64(part.size)) {
             var writer = try BlobWriter(part.digest, size: UInt64(part.size), in: self)
             do throws(CompressionError) {
                 try pack.read(index) { piece throws(SystemError) in try writer.write(piece) }
             } catch {
-                if case .sink(let cause) = error, cause.code != EFBIG { throw cause }
-                return drop(pack.path)
+                switch error {
+                case .sink(let cause) where cause.code != EFBIG: throw cause
+                case .refused(let what): throw SystemError("unpack (\(what))", pack.path, EIO)
+                case .damaged, .sink: return drop(pack.path)
+                }
             }
             do { try writer.finish(in: self) } catch {
                 if error.code != EBADMSG { throw error }
@@ -87,6 +115,8 @@ extension Store {
             case .sink(let cause): throw .target(cause)
             case .refused(let what): throw .target(SystemError("unpack (\(what))", pack.path, ENOMEM))
             case .damaged:
+                // What is fetched in its place is opened anew.
+                opened = nil
                 drop(pack.path)
                 throw .lost
             }
@@ -101,7 +131,7 @@ extension Store {
         _ mode: UInt32
     ) throws(CompressionError) -> FileStamp {
         // Checked when it came, or now: a frame's own checksum sees most damage, not all.
-        let isVouched = pack.stamp.map { memo.digest(for: $0, salt: bootSalt) == result } ?? false
+        let isVouched = pack.stamp.map { self.isVouched($0, result) } ?? false
         let target = try Self.create(path, mode)
         guard isVouched || pack.isWhole(index) else { throw .damaged("another file") }
         try pack.write(index, to: target.number, path)

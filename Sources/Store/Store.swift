@@ -12,7 +12,7 @@ package import Platform
 ///     memo                        digests of files by what `stat` says
 ///     events/                     what happened, JSON lines
 ///     tmp/                        traces of compiles under way
-///     size                        bytes in blobs and results, about right; trimming counts them anew
+///     size                        bytes in blobs, packs and results, about right; trimming counts them anew
 ///
 /// Nothing is ever changed in place but `memo` and `size`: a file appears complete, by a rename, and what it names is
 /// written before it. A process killed at any instant leaves at most temporary files, which trimming takes away.
@@ -115,9 +115,13 @@ package struct Store: ~Copyable {
     /// Uses closer together than this are one: a build need not write a time for each of its hits. Nanoseconds.
     private static let useGrain: Int64 = 60_000_000_000
 
-    private func markUsed(_ path: String) {
-        guard let stamp = FileStamp(of: path), fileClockNow() &- stamp.modified > Self.useGrain else { return }
-        utimensat(AT_FDCWD, path, nil, 0)
+    /// Marks a file as used now.
+    ///
+    /// - Returns: whether its time is a new one.
+    @discardableResult
+    func markUsed(_ path: String) -> Bool {
+        guard let stamp = FileStamp(of: path), fileClockNow() &- stamp.modified > Self.useGrain else { return false }
+        return utimensat(AT_FDCWD, path, nil, 0) == 0
     }
 
     /// Puts `bytes` at `path`.

@@ -9,7 +9,7 @@ package import Platform
 package struct Trim {
     /// What came of it.
     package struct Report: Sendable, Equatable {
-        /// Bytes in blobs, results and manifests.
+        /// Bytes in blobs, packs, results and manifests.
         package var before: UInt64 = 0
         package var after: UInt64 = 0
         package var results = 0

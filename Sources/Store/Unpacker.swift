@@ -35,7 +35,8 @@ enum PackBytes: Sendable {
                 let got = retryingInterrupts {
                     pread(file, buffer.baseAddress, min(buffer.count, count - done), off_t(start + done))
                 }
-                guard got > 0 else { throw .damaged(got < 0 ? "\(SystemError("read", path))" : "\(path) is cut short") }
+                guard got >= 0 else { throw .refused("\(SystemError("read", path))") }
+                guard got > 0 else { throw .damaged("\(path) is cut short") }
                 try body(UnsafeRawBufferPointer(rebasing: buffer[..<got]))
                 done += got
             }

@@ -84,6 +84,116 @@ struct WrapperTests {
         #expect(try backend.get("key", deadline: patience) == value)
     }
 
+    /// Keeps what it is given, up to so many pieces.
+    private final class Pieces: ValueSink {
+        private let taken = Monitor<[Int: [UInt8]]>([:])
+        private let most: Int
+
+        init(most: Int = .max) { self.most = most }
+
+        var value: [UInt8] { taken.read { $0.sorted { $0.key < $1.key }.flatMap(\.value) } }
+
+        func write(_ bytes: UnsafeRawBufferPointer, at offset: Int) -> Bool {
+            taken.update { taken in
+                if taken.count < most { taken[offset] = Array(bytes) }
+                return taken[offset] != nil
+            }
+        }
+    }
+
+    @Test(arguments: [0, 1000, 1001, 2000, 2001, 3000, 7001])
+    func `a long value is streamed, a short one comes whole`(count: Int) throws {
+        let fixture = try Fixture()
+        let backend = BreakerBackend(ChunkedBackend(fixture.redis, chunkBytes: 1000))
+        let value = noise(count, seed: 6)
+        try backend.put("key", value, timeToLive: nil, deadline: patience)
+        let sink = Pieces()
+        var announced: [Int] = []
+        let fetched = try backend.fetch("key", deadline: patience) { length in
+            announced.append(length)
+            return sink
+        }
+        switch fetched {
+        case .whole(let bytes):
+            #expect(count <= 1000)
+            #expect(bytes == value)
+        case .streamed(let length):
+            #expect(length == count)
+            #expect(announced == [count])
+            #expect(sink.value == value)
+        case nil: Issue.record("nothing came")
+        }
+        #expect(try backend.fetch("other", deadline: patience) { _ in sink } == nil)
+    }
+
+    @Test func `a value of which a part is missing, wrong or not taken is not there`() throws {
+        let fixture = try Fixture()
+        let backend = ChunkedBackend(fixture.redis, chunkBytes: 1000)
+        let value = noise(8000, seed: 7)
+        try backend.put("key", value, timeToLive: nil, deadline: patience)
+        let index = ChunkIndex(
+            try #require(try fixture.redis.get("key", deadline: patience)).dropLast(),
+            longestValue: .max
+        )
+        for digest in try #require(index).digests {
+            let key = "c/" + Checksum.hexadecimal(digest)
+            for damage in [[], Array(repeating: 1, count: 1000)] as [[UInt8]] {
+                if damage.isEmpty {
+                    try fixture.redis.remove([key], deadline: patience)
+                } else {
+                    try fixture.redis.put(key, damage, timeToLive: nil, deadline: patience)
+                }
+                let fetched = try backend.fetch("key", deadline: patience) { _ in Pieces() }
+                #expect(fetched == nil)
+                try backend.put("key", value, timeToLive: nil, deadline: patience)
+            }
+        }
+        #expect(try backend.fetch("key", deadline: patience) { _ in nil } == nil)
+        for most in 0..<8 {
+            let fetched = try backend.fetch("key", deadline: patience) { _ in Pieces(most: most) }
+            #expect(fetched == nil)
+        }
+        #expect(try backend.fetch("key", deadline: patience) { _ in Pieces(most: 8) } == .streamed(length: 8000))
+    }
+
+    @Test func `a server that stops half way through a value is an error, in either half`() throws {
+        let fixture = try Fixture()
+        let backend = ChunkedBackend(fixture.redis, chunkBytes: 4_000_000)
+        try backend.put("key", noise(24_000_000, seed: 8), timeToLive: nil, deadline: patience)
+        let isFirst = Monitor(true)
+        let sink = Pieces()
+        #expect(throws: BackendError.self) {
+            try backend.fetch("key", deadline: .after(.seconds(2))) { _ in
+                if isFirst.update({ isFirst in
+                    defer { isFirst = false }
+                    return isFirst
+                }) {
+                    fixture.server.stop()
+                }
+                return sink
+            }
+        }
+    }
+
+    @Test func `a client that only reads leaves a damaged chunk where it is`() throws {
+        let fixture = try Fixture()
+        let settings = RemoteSettings(environment: ["SCCACHE_REDIS_ENDPOINT": fixture.server.socketURL])
+        var level = try #require(settings.levels.first)
+        let writer = try level.makeBackend()
+        try writer.put("r/long", noise(5_000_000, seed: 9), timeToLive: nil, deadline: patience)
+        let chunk = try #require(try fixture.keys("larder/1/c/*").first)
+        try fixture.server.command("SET", chunk, "damaged")
+        level.isReadOnly = true
+        let reader = try level.makeBackend()
+        #expect(try reader.get("r/long", deadline: patience) == nil)
+        #expect(try fixture.keys("larder/1/c/*").contains(chunk))
+        #expect(throws: BackendError.self) {
+            try reader.put("r/long", noise(5_000_000, seed: 9), timeToLive: nil, deadline: patience)
+        }
+        #expect(try writer.get("r/long", deadline: patience) == nil)
+        #expect(try !fixture.keys("larder/1/c/*").contains(chunk))
+    }
+
     @Test func `a damaged index, and what others stored, is a miss`() throws {
         let fixture = try Fixture()
         let backend = ChunkedBackend(fixture.redis, chunkBytes: 1000)

@@ -146,6 +146,18 @@ struct GatewayTests {
         try other.larder("--stop-server").succeeded()
     }
 
+    @Test func `a manifest as an answer comes out as it went in, and one cut short is none`() throws {
+        for bytes in [[], [0], [1, 2, 3]] as [[UInt8]] {
+            let reply = Reply.manifest(level: "redis", bytes)
+            #expect(Reply(reply.frame) == reply)
+        }
+        let whole = Reply.manifest(level: "redis", []).frame
+        for count in 0..<whole.payload.count {
+            #expect(Reply(Frame(code: whole.code, payload: Array(whole.payload.prefix(count)))) == nil)
+        }
+        #expect(Reply(Frame(code: whole.code, payload: [1, 0xFF])) == nil)
+    }
+
     @Test func `frames that do not fit close the connection, and the gateway goes on`() throws {
         let server = try RedisServer()
         let office = try office(server.port)

@@ -1,8 +1,14 @@
+import Backends
 import BuildSupport
+import Bundle
+import Digest
 import Foundation
 import GatewayProtocol
 import ServerSupport
+import Store
 import Testing
+
+import enum Store.Bundle
 
 /// One machine builds, another one, whose cache is empty, takes all of it from a shared cache.
 @Suite("The office cache", .serialized)
@@ -61,6 +67,35 @@ struct OfficeTests {
         while !office.packs.isEmpty, ContinuousClock.now < deadline { usleep(100_000) }
         #expect(office.packs.isEmpty)
         #expect(try office.build(jobs: 2).hits("disk") == count)
+        try office.larder("--stop-server").succeeded()
+    }
+
+    @Test func `a unit whose manifest is too long for an answer comes through the store`() throws {
+        let server = try RedisServer()
+        let office = try Office(["SCCACHE_REDIS": "redis://127.0.0.1:\(server.port)"])
+        #expect(try office.build().hits("redis") == 0)
+        try office.flush()
+        let count = try office.build().count("hit")
+        // As if thirty other versions of each unit had been built since, each from a thousand files.
+        let level = try #require(RemoteSettings(environment: office.variables).levels.first)
+        let backend = try level.makeBackend()
+        let keys = try server.command("KEYS", "larder/1/m/*").split(separator: "\n").map { $0.dropFirst(9) }
+        #expect(keys.count > 2)
+        for key in keys {
+            let unit = try #require(Digest(hex: key.dropFirst(2)))
+            let bytes = try #require(try backend.get(String(key), deadline: .after(.seconds(5))))
+            let own = try Bundle.manifest(bytes, key: unit)
+            let inputs = (0..<1000).map { Input(.file, "{target}/another-\($0)", Digest(of: "\($0)".utf8)) }
+            let others = (0..<30).map { Manifest.Entry(result: Digest(of: "\(key) \($0)".utf8), inputs: inputs) }
+            let long = Manifest(entries: others + own.entries)
+            #expect(long.encoded.count > 1 << 20)
+            let bundle = try Bundle.encode(long, key: unit, level: 1)
+            try backend.put(String(key), bundle, timeToLive: nil, deadline: .after(.seconds(5)))
+        }
+        try office.wipe()
+        let built = try office.build()
+        #expect(built.count("hit") == count)
+        #expect(built.hits("redis") == keys.count)
         try office.larder("--stop-server").succeeded()
     }
 

@@ -58,7 +58,9 @@ import enum Store.Bundle
         )
         for content in contents.dropFirst() {
             let digest = Digest(of: content)
-            parts.append(Bundle.Part(digest: digest, sum: digest, pieces: [.plain(content.count)]))
+            parts.append(
+                Bundle.Part(digest: digest, sum: digest, pieces: content.isEmpty ? [] : [.plain(content.count)])
+            )
             data += content
         }
         try store.keep(Bundle.Head.encoded(.result, name: id, parts) + data, of: id)
@@ -156,6 +158,48 @@ import enum Store.Bundle
         #expect(after != before)
         #expect(throws: Store.RestoreFailure.self) { try restore(&store, contents[0]) }
         #expect(store.damaged == [path(store)])
+    }
+
+    @Test func `a pack that can't be opened for now stays, and what is fetched in place of a damaged one is used`()
+        throws
+    {
+        var store = try workspace.store()
+        try fill(store)
+        let whole = try Files.read(path(store))
+        // A link that leads nowhere is nothing that can be opened.
+        rename(path(store), workspace.path + "/aside")
+        symlink(path(store), path(store))
+        let none = store.result(id)
+        rename(workspace.path + "/aside", path(store))
+        #expect(none == nil)
+        #expect(store.damaged == [])
+        #expect(try restore(&store, contents[0]) == contents[0])
+
+        // Damaged behind its head, while this process has it open.
+        var damaged = whole
+        damaged[whole.count - 1] ^= 1
+        try store.keep(damaged, of: id)
+        _ = store.result(id)
+        try store.memo.remember(Sample.digest, for: #require(FileStamp(of: path(store))), salt: store.bootSalt)
+        #expect(throws: Store.RestoreFailure.self) { try restore(&store, contents[0]) }
+        #expect(Store.packed(in: store.folder).isEmpty)
+        try store.keep(whole, of: id)
+        #expect(try restore(&store, contents[0]) == contents[0])
+    }
+
+    @Test func `using a pack is seen by trimming, and costs it no new check`() throws {
+        var store = try workspace.store()
+        try fill(store)
+        let long = fileClockNow() / 1_000_000_000 - 3600
+        var times = [timespec(tv_sec: Int(long), tv_nsec: 0), timespec(tv_sec: Int(long), tv_nsec: 0)]
+        utimensat(AT_FDCWD, path(store), &times, 0)
+        let old = try #require(FileStamp(of: path(store)))
+        store.memo.remember(id, for: old, salt: store.bootSalt)
+        let found = store.result(id)
+        #expect(found != nil)
+        let new = try #require(FileStamp(of: path(store)))
+        #expect(new.modified > old.modified)
+        #expect(store.memo.digest(for: new, salt: store.bootSalt) == id)
     }
 
     @Test func `a packed result is a result, of which trimming takes the one that was used longest ago`() throws {

@@ -57,8 +57,9 @@ package struct RemoteLevel: Sendable, Hashable {
         case .memcached: chunkBytes = Self.memcachedChunkBytes
         }
         let prefixed = PrefixedBackend(base, prefix: keyPrefix + Self.namespace)
-        let chunked = ChunkedBackend(prefixed, chunkBytes: chunkBytes)
-        return BreakerBackend(isReadOnly ? ReadOnlyBackend(chunked) : chunked, rules: breaker)
+        // Inside of the chunks, of which damaged ones are removed.
+        let allowed: any Backend = isReadOnly ? ReadOnlyBackend(prefixed) : prefixed
+        return BreakerBackend(ChunkedBackend(allowed, chunkBytes: chunkBytes), rules: breaker)
     }
 
     /// The level in one line for people, without secrets.

@@ -16,7 +16,7 @@ package final class ChunkedBackend: Backend {
     /// Values longer than this are cut, into pieces of this length.
     private let chunkBytes: Int
     private let keyPrefix: String
-    /// The longest value taken, put together in memory.
+    /// The longest value taken.
     private let longestValue: Int
 
     /// Bytes asked for or sent in one go: enough to hide the way to the server, and what is held in memory.
@@ -117,15 +117,22 @@ package final class ChunkedBackend: Backend {
         }
         let half = count / 2
         let other = Monitor<Result<Bool, BackendError>?>(nil)
+        // Once one half has failed nobody wants the other.
+        let shared = StoppableSink(sink)
         let hasStarted = DetachedThread.start { [self] in
             do throws(BackendError) {
-                let isWhole = try fetch(half..<count, of: index, to: sink, deadline: deadline)
+                let isWhole = try fetch(half..<count, of: index, to: shared, deadline: deadline)
                 other.update { $0 = .success(isWhole) }
+                if !isWhole { shared.stop() }
             } catch {
                 other.update { $0 = .failure(error) }
+                shared.stop()
             }
         }
-        let isWhole = try fetch(0..<(hasStarted ? half : count), of: index, to: sink, deadline: deadline)
+        var isWhole = false
+        defer { if !isWhole { shared.stop() } }
+        isWhole = try fetch(0..<(hasStarted ? half : count), of: index, to: shared, deadline: deadline)
+        if !isWhole, hasStarted, case .failure(let error) = other.read({ $0 }) { throw error }
         guard isWhole, hasStarted else { return isWhole }
         guard let rest = other.wait(until: deadline, { $0 }) else {
             throw .timedOut("reading the second half of a value", server: name)
@@ -269,19 +276,28 @@ package final class ChunkedBackend: Backend {
     }
 }
 
-/// A value put together in memory.
-private final class AssembledValue: ValueSink {
-    private let value = Monitor<[UInt8]>([])
+/// Takes a value until it is told that nobody wants it any more.
+private final class StoppableSink: ValueSink {
+    private let base: any ValueSink
+    private let isStopped = Monitor(false)
 
-    var bytes: [UInt8] { value.read { $0 } }
+    init(_ base: any ValueSink) { self.base = base }
+
+    func stop() { isStopped.update { $0 = true } }
 
     func write(_ bytes: UnsafeRawBufferPointer, at offset: Int) -> Bool {
-        value.update { value in
-            // The index was made by someone else: memory is set aside as chunks really come.
-            let missing = offset + bytes.count - value.count
-            if missing > 0 { value.append(contentsOf: repeatElement(0, count: missing)) }
-            value.withUnsafeMutableBytes { $0[offset..<(offset + bytes.count)].copyBytes(from: bytes) }
-        }
+        !isStopped.read { $0 } && base.write(bytes, at: offset)
+    }
+}
+
+/// A value put together in memory, which is set aside as its pieces really come: the index was made by someone else.
+private final class AssembledValue: ValueSink {
+    private let pieces = Monitor<[Int: [UInt8]]>([:])
+
+    var bytes: [UInt8] { pieces.read { $0.sorted { $0.key < $1.key }.flatMap(\.value) } }
+
+    func write(_ bytes: UnsafeRawBufferPointer, at offset: Int) -> Bool {
+        pieces.update { $0[offset] = Array(bytes) }
         return true
     }
 }

@@ -13,14 +13,6 @@ package final class ReadOnlyBackend: Backend {
         try base.get(keys, deadline: deadline)
     }
 
-    package func fetch(
-        _ key: String,
-        deadline: Deadline,
-        to sink: (Int) -> (any ValueSink)?
-    ) throws(BackendError) -> FetchedValue? {
-        try base.fetch(key, deadline: deadline, to: sink)
-    }
-
     package func put(_ items: [BackendItem], timeToLive: Duration?, deadline: Deadline) throws(BackendError) {
         throw BackendError(
             .readOnly,

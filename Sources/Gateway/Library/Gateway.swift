@@ -19,8 +19,8 @@ final class Gateway: Sendable {
     private let renewals: Renewals
     private let unpacking: Unpacking
 
-    /// What unpacking and storing may take beyond the servers' time.
-    private static let unpackTime = Duration.seconds(60)
+    /// What checking and storing may take beyond the servers' time.
+    private static let storeTime = Duration.seconds(60)
 
     /// - Parameters:
     ///   - settings, remote: as the wrapper has them.
@@ -90,11 +90,16 @@ final class Gateway: Sendable {
             }
             guard let found else { return failure.map { .failed($0) } ?? .missing }
             fetchAhead(found.manifest, of: key)
-            unpacking.add(found, of: key)
             let bytes = found.manifest.encoded
-            if bytes.count < Self.longManifest { return .manifest(level: found.level, bytes) }
-            unpacking.settle()
-            return .found(level: found.level)
+            if bytes.count < Self.longManifest {
+                unpacking.add(found, of: key)
+                return .manifest(level: found.level, bytes)
+            }
+            do {
+                var store = try Store(in: place.cache)
+                _ = try store.merge(found.manifest, into: key)
+                return .found(level: found.level)
+            } catch { return .failed("\(error)") }
         }
     }
 
@@ -124,7 +129,7 @@ final class Gateway: Sendable {
     /// - Parameter onProgress: called while it goes on after the servers have answered.
     func fetchResult(_ id: Digest, onProgress: () -> Void) -> Reply {
         let deadline = Deadline.after(timeout)
-        let waiting = Deadline.after(timeout + Self.unpackTime)
+        let waiting = Deadline.after(timeout + Self.storeTime)
         return flights.share(.init(kind: "r", name: id.hex), deadline: waiting, onWait: onProgress) {
             var reply = Reply.missing
             for (index, level) in levels.enumerated() {
@@ -185,11 +190,17 @@ final class Gateway: Sendable {
         _ name: String,
         _ onProgress: () -> Void
     ) -> Bool {
+        guard let value else {
+            // Nothing there, or nothing that could be written down here.
+            if let problem = coming.problem {
+                log.write("\(level.name) \(name): \(problem)")
+                level.noteProblem("\(name): \(problem)")
+            }
+            return false
+        }
         do {
-            if let problem = coming.problem { throw Bundle.Refused(problem.description, .machine) }
             let store = try Store(in: place.cache)
             switch value {
-            case nil: return false
             case .whole(let bytes): try Bundle.keep(bytes, id: id, in: store, onProgress: onProgress)
             case .streamed:
                 guard let pack = coming.pack else { return false }

@@ -91,10 +91,15 @@ final class Level: Sendable {
     /// A value that came and could not be used here.
     func noteUnused(_ reason: String) { noteUseless("unused", reason) }
 
-    private func noteUseless(_ code: String, _ reason: String) {
+    /// A value that was there and could not be taken: it counts as a miss already.
+    func noteProblem(_ reason: String) { noteUseless("unused", reason, wasHit: false) }
+
+    private func noteUseless(_ code: String, _ reason: String, wasHit: Bool = true) {
         counts.update { counts in
-            counts.hits -= 1
-            counts.misses += 1
+            if wasHit {
+                counts.hits -= 1
+                counts.misses += 1
+            }
             counts.errors += 1
             counts.errorsByCode[code, default: 0] += 1
             counts.lastError = reason

@@ -25,6 +25,10 @@ final class Unpacking: Sendable {
     private let cache: String
     private let log: GatewayLog
     private let state = Monitor(State())
+    /// One at a time: whoever has it done finds all of it done.
+    private let settling = Monitor(ContinuousClock.now)
+    /// Manifests wait no longer than this, however busy the build.
+    private static let longestWait = Duration.seconds(60)
     /// A build that fetches asks again sooner than this.
     private static let quiet = Duration.seconds(2)
 
@@ -53,16 +57,23 @@ final class Unpacking: Sendable {
 
     /// Puts all manifests into the store that lead to something there.
     func settle() {
-        let manifests = state.update { state in
-            defer { state.manifests = [:] }
-            return state.manifests
+        settling.update { last in
+            last = .now
+            let manifests = state.update { state in
+                defer { state.manifests = [:] }
+                return state.manifests
+            }
+            if !manifests.isEmpty { put(manifests) }
         }
-        if manifests.isEmpty { return }
+    }
+
+    private func put(_ manifests: [Digest: Fetched]) {
         do {
             var store = try Store(in: cache)
             for (key, fetched) in manifests
             where fetched.manifest.entries.contains(where: { store.hasResult($0.result) }) {
-                _ = try store.merge(fetched.manifest, into: key)
+                // It is on the server still.
+                do { _ = try store.merge(fetched.manifest, into: key) } catch { log.write("not kept: \(error)") }
             }
         } catch { log.write("manifests not kept: \(error)") }
     }
@@ -81,6 +92,7 @@ final class Unpacking: Sendable {
             guard state.wait(until: .after(.seconds(60)), { $0.isEmpty ? nil : true }) == true else { continue }
             let calm = state.read { Self.quiet - (.now - $0.lastUse) }
             guard calm <= .zero else {
+                if .now - settling.read({ $0 }) > Self.longestWait { settle() }
                 usleep(UInt32(clamping: calm.components.seconds * 1_000_000) + 50_000)
                 continue
             }

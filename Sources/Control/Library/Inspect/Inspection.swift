@@ -91,6 +91,12 @@ package struct Inspection {
             else { return }
             users.append(result.digest?.hex ?? "")
         }
+        Store.forEach("packs", in: folder) { result in
+            guard let pack = pack(of: result), let name = file.digest,
+                pack.parts.dropFirst().contains(where: { $0.digest == name })
+            else { return }
+            users.append(result.digest?.hex ?? "")
+        }
         for user in users { text += "  output of result \(user)\n" }
         if users.isEmpty { text += "  output of no result\n" }
         return text
