@@ -183,12 +183,12 @@ import Testing
         let other = Bundle.Part(digest: digest, sum: sum, pieces: [.part(1, size: 4)])
         let record = packer.data.prefix(packer.parts[0].packed)
         refuses(forged([packer.parts[0], one, other], Array(record)))
-        let self_ = Bundle.Part(
+        let itself = Bundle.Part(
             digest: packer.parts[0].digest,
             sum: sum,
             pieces: [.part(0, size: packer.parts[0].size)]
         )
-        refuses(forged([self_], []))
+        refuses(forged([itself], []))
     }
 
     /// Bytes that can be packed.
