@@ -65,7 +65,8 @@ struct OfficeTests {
         try office.larder("--start-server").succeeded()
         let deadline = ContinuousClock.now + .seconds(60)
         while !office.packs.isEmpty, ContinuousClock.now < deadline { usleep(100_000) }
-        #expect(office.packs.isEmpty)
+        let log = (try? String(contentsOfFile: office.place.log, encoding: .utf8)) ?? "no log"
+        #expect(office.packs.isEmpty, "\(log) \(try office.status().map { "\($0)" } ?? "no gateway")")
         #expect(try office.build(jobs: 2).hits("disk") == count)
         try office.larder("--stop-server").succeeded()
     }

@@ -31,6 +31,7 @@ final class Unpacking: Sendable {
     private static let longestWait = Duration.seconds(60)
     /// A build that fetches asks again sooner than this.
     private static let quiet = Duration.seconds(2)
+    private static let retryPause = Duration.seconds(30)
 
     /// - Parameter cache: the local cache's folder.
     init(cache: String, log: GatewayLog) {
@@ -79,12 +80,13 @@ final class Unpacking: Sendable {
     }
 
     func start() {
-        _ = DetachedThread.start { [self] in
+        let hasStarted = DetachedThread.start { [self] in
             larder_lower_thread_priority()
             // What an earlier gateway did not get to.
             add(Store.packed(in: cache))
             run()
         }
+        if !hasStarted { log.write("nothing will be unpacked: the system has no thread to give") }
     }
 
     private func run() {
@@ -102,9 +104,12 @@ final class Unpacking: Sendable {
                 var store = try Store(in: cache)
                 try store.unpack(result)
             } catch {
-                // A full disk. It stays packed, which is slower and no less right.
+                // A full disk. It stays packed, which is slower and no less right, and is tried again behind the others.
                 log.write("not unpacked: \(error)")
-                state.update { $0.queue = [] }
+                state.update { state in
+                    state.queue.insert(result, at: 0)
+                    state.lastUse = .now + Self.retryPause
+                }
             }
         }
     }
