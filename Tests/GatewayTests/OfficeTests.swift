@@ -66,7 +66,8 @@ struct OfficeTests {
         let deadline = ContinuousClock.now + .seconds(60)
         while !office.packs.isEmpty, ContinuousClock.now < deadline { usleep(100_000) }
         let log = (try? String(contentsOfFile: office.place.log, encoding: .utf8)) ?? "no log"
-        #expect(office.packs.isEmpty, "\(log) \(try office.status().map { "\($0)" } ?? "no gateway")")
+        let status = try office.status()
+        #expect(office.packs.isEmpty, "\(log) \(String(describing: status))")
         #expect(try office.build(jobs: 2).hits("disk") == count)
         try office.larder("--stop-server").succeeded()
     }
