@@ -146,6 +146,21 @@ struct GatewayTests {
         try other.larder("--stop-server").succeeded()
     }
 
+    @Test func `one that is started while another stops is there afterwards`() throws {
+        let server = try RedisServer()
+        let office = try office(server.port)
+        for _ in 0..<5 {
+            try office.larder("--start-server").succeeded()
+            try office.larder("--stop-server").succeeded()
+            try office.larder("--start-server").succeeded()
+            // Longer than the old one looked for requests.
+            usleep(700_000)
+            #expect(try office.status() != nil)
+            #expect(gateways(office).count == 1)
+            try office.larder("--stop-server").succeeded()
+        }
+    }
+
     @Test func `a manifest as an answer comes out as it went in, and one cut short is none`() throws {
         for bytes in [[], [0], [1, 2, 3]] as [[UInt8]] {
             let reply = Reply.manifest(level: "redis", bytes)

@@ -16,6 +16,8 @@ final class Server: Sendable {
         var connections = 0
         var lastUse = ContinuousClock.now
         var isStopping = false
+        /// The socket that is listened at.
+        var listening: Int32 = -1
     }
 
     /// As many wrappers as may ask at once without being turned away.
@@ -47,6 +49,7 @@ final class Server: Sendable {
             usleep(25_000)
         }
         let socket = try listen()
+        state.update { $0.listening = socket.number }
         unlink(place.silenceMark)
         unlink(place.unreadyMark)
         gateway.start()
@@ -118,11 +121,14 @@ final class Server: Sendable {
                     continue
                 }
                 try send(.working, connection)
-                try send(reply(to: request, connection), connection)
+                let reply = reply(to: request, connection)
                 if request == .stop {
+                    // The process ends with the next line.
+                    try? send(reply, connection)
                     state.update { $0.isStopping = true }
                     return
                 }
+                try send(reply, connection)
             } catch { return }
         }
     }
@@ -145,6 +151,8 @@ final class Server: Sendable {
         case .fetchResult(let id): return gateway.fetchResult(id, onProgress: isWorking)
         case .publish: return .done
         case .stop:
+            // Whoever asks from now on starts another one, and does not wait for this one to be gone.
+            shutdown(state.read { $0.listening }, Int32(SHUT_RDWR))
             // Whoever stops it may look for what it fetched.
             gateway.end()
             return .done
