@@ -42,19 +42,14 @@ extension Bundle {
         let metadata = metadata(in: outcome)
         for blob in blobs {
             let path = store.path("blobs", blob.digest)
-            // In the rlib there is what the rmeta holds.
-            let part = metadata[blob.digest].flatMap { held in
-                packer.parts.firstIndex { $0.digest == held && !$0.holdsAnother }
-            }
             var held: Packer.Held?
-            if let part, let metadata = metadata[blob.digest] {
+            // In the rlib there is what the rmeta holds.
+            if let rmeta = metadata[blob.digest],
+                let part = packer.parts.firstIndex(where: { $0.digest == rmeta && !$0.holdsAnother })
+            {
                 let size = packer.parts[part].size
-                let offset = FileSearch.offset(
-                    of: store.path("blobs", metadata),
-                    size,
-                    in: path,
-                    Int(clamping: blob.size)
-                )
+                let rmetaPath = store.path("blobs", rmeta)
+                let offset = FileSearch.offset(of: rmetaPath, size, in: path, Int(clamping: blob.size))
                 held = offset.map { Packer.Held(part: part, range: $0..<($0 + size)) }
             }
             try packer.add(file: path, digest: blob.digest, size: blob.size, holding: held)
@@ -87,7 +82,8 @@ extension Bundle {
         onProgress: () -> Void = {}
     ) throws(Refused) {
         let pack = try Pack(bytes, .result, name: id)
-        for index in pack.parts.indices {
+        // The record's is checked when it is read.
+        for index in pack.parts.indices.dropFirst() {
             onProgress()
             guard pack.isAsItCame(index) else { throw Refused("a file that is damaged") }
         }

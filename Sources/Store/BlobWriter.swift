@@ -55,12 +55,12 @@ extension Store {
 
     /// Whether a result is there, be it packed.
     package func hasResult(_ id: Digest) -> Bool {
-        access(path("results", id), R_OK) == 0 || access(path("packs", id), R_OK) == 0
+        Self.resultFolders.contains { access(path($0, id), R_OK) == 0 }
     }
 
     /// Whether a result has been there since before this moment. Nanoseconds since 1970.
     package func hasResult(_ id: Digest, olderThan moment: Int64) -> Bool {
-        ["results", "packs"].contains { kind in
+        Self.resultFolders.contains { kind in
             FileStamp(of: path(kind, id)).map { $0.modified < moment } ?? false
         }
     }

@@ -7,7 +7,6 @@ package final class IncomingPack: Sendable {
     let temporary: String
     private let file: Descriptor
     private let failure = Locked<SystemError?>(nil)
-    private let isInPlace = Locked(false)
 
     /// - Parameter result: whose bundle it is.
     package init(of result: Digest, in store: borrowing Store) throws(SystemError) {
@@ -19,7 +18,8 @@ package final class IncomingPack: Sendable {
         }
     }
 
-    deinit { if !isInPlace.use({ $0 }) { unlink(temporary) } }
+    // Once it is in place nothing has this name.
+    deinit { unlink(temporary) }
 
     /// What went wrong here.
     package var problem: SystemError? { failure.use { $0 } }
@@ -41,6 +41,5 @@ package final class IncomingPack: Sendable {
 
     func place(at path: String) throws(SystemError) {
         guard rename(temporary, path) == 0 else { throw SystemError("rename to", path) }
-        isInPlace.use { $0 = true }
     }
 }

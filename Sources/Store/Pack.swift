@@ -112,15 +112,23 @@ package final class Pack {
             place.from += piece.packed
             place.to += piece.size
         }
-        guard pieces.count(where: { $0.packed > 0 && $0.size >= Self.worthAThread }) > 1 else {
-            for (piece, place) in zip(pieces, places) {
-                try write(piece, place.from, to: target, at: place.to, targetPath)
-            }
-            return
+        let isWorthThreads = pieces.count { $0.packed > 0 && $0.size >= Self.worthAThread } > 1
+        if isWorthThreads { try writePacked(pieces, places, to: target, targetPath) }
+        // What is in another part is copied when the rest is there.
+        for (piece, place) in zip(pieces, places) where !isWorthThreads || piece.packed == 0 {
+            try write(piece, place.from, to: target, at: place.to, targetPath)
         }
+    }
+
+    /// Writes all pieces that are in the part itself, on as many threads as there are processors.
+    private func writePacked(
+        _ pieces: [Bundle.Piece],
+        _ places: [(from: Int, to: Int)],
+        to target: Int32,
+        _ targetPath: String
+    ) throws(CompressionError) {
         let failure = Locked<CompressionError?>(nil)
-        Parallel.forEach(places.count) { [bytes, places] number in
-            // What is in another part is copied when the rest is there.
+        Parallel.forEach(places.count) { [bytes] number in
             if pieces[number].packed == 0 || failure.use({ $0 != nil }) { return }
             do throws(CompressionError) {
                 var unpacker = try Unpacker()
@@ -135,9 +143,6 @@ package final class Pack {
             } catch { failure.use { $0 = $0 ?? error } }
         }
         if let failure = failure.use({ $0 }) { throw failure }
-        for (piece, place) in zip(pieces, places) where piece.packed == 0 {
-            try write(piece, place.from, to: target, at: place.to, targetPath)
-        }
     }
 
     private func write(

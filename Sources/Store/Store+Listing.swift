@@ -7,6 +7,14 @@ extension Store {
     /// holds ten, and hundreds of folders take longer to make than what goes into them.
     package static let entryFolders = ["manifests", "results", "blobs", "packs", "toolchains"]
 
+    /// Those of them in which results are, unpacked and packed.
+    static let resultFolders = ["results", "packs"]
+
+    /// Whether the cache in `folder` has something for this result.
+    package static func knows(_ result: Digest, in folder: String) -> Bool {
+        resultFolders.contains { access(path($0, result, in: folder), F_OK) == 0 }
+    }
+
     /// Where an entry of the cache in `folder` is.
     package static func path(_ kind: String, _ digest: Digest, in folder: String) -> String {
         let hex = digest.hex

@@ -29,7 +29,11 @@ extension Store {
 
     private mutating func dropPack(of result: Digest, _ error: Bundle.Refused) {
         // Not there, or out of descriptors: that says nothing of a pack.
-        if error.fault == .machine { return }
+        if error.fault != .machine { dropPack(of: result) }
+    }
+
+    private mutating func dropPack(of result: Digest) {
+        // What is fetched in its place is opened anew.
         opened = nil
         drop(packPath(result))
     }
@@ -83,12 +87,12 @@ extension Store {
                 switch error {
                 case .sink(let cause) where cause.code != EFBIG: throw cause
                 case .refused(let what): throw SystemError("unpack (\(what))", pack.path, EIO)
-                case .damaged, .sink: return drop(pack.path)
+                case .damaged, .sink: return dropPack(of: result)
                 }
             }
             do { try writer.finish(in: self) } catch {
                 if error.code != EBADMSG { throw error }
-                return drop(pack.path)
+                return dropPack(of: result)
             }
         }
         try put(outcome, as: result)
@@ -115,9 +119,7 @@ extension Store {
             case .sink(let cause): throw .target(cause)
             case .refused(let what): throw .target(SystemError("unpack (\(what))", pack.path, ENOMEM))
             case .damaged:
-                // What is fetched in its place is opened anew.
-                opened = nil
-                drop(pack.path)
+                dropPack(of: result)
                 throw .lost
             }
         }

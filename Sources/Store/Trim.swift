@@ -267,11 +267,7 @@ package struct Trim {
         }
     }
 
-    private func isGone(_ result: Digest) -> Bool { results[result] == nil && !exists(result) }
-
-    private func exists(_ result: Digest) -> Bool {
-        ["results", "packs"].contains { access(Store.path($0, result, in: folder), F_OK) == 0 }
-    }
+    private func isGone(_ result: Digest) -> Bool { results[result] == nil && !Store.knows(result, in: folder) }
 
     private mutating func removeLeftovers() {
         _ = files("toolchains")

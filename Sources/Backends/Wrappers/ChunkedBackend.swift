@@ -240,9 +240,8 @@ package final class ChunkedBackend: Backend {
     /// The form of a value that is there, from memory if it was read lately.
     private func form(of key: String, deadline: Deadline) throws(BackendError) -> Form {
         if let known = forms.read({ $0[key] }) { return known }
-        guard let stored = try base.get(key, deadline: deadline), stored.last == ChunkIndex.indexKind,
-            let index = ChunkIndex(stored.dropLast(), longestValue: longestValue)
-        else { return .plain }
+        var stored = try base.get(key, deadline: deadline)
+        guard case .index(let index) = open(&stored, of: key) else { return .plain }
         return .chunks(index.digests.map(self.key))
     }
 

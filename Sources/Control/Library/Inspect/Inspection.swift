@@ -43,8 +43,7 @@ package struct Inspection {
     private func text(_ manifest: Manifest) -> String {
         var text = "  \(manifest.entries.count) sets of inputs, newest first\n"
         for entry in manifest.entries {
-            let isThere = ["results", "packs"].contains { FileStamp(of: path($0, entry.result)) != nil }
-            let state = isThere ? "" : " (gone)"
+            let state = Store.knows(entry.result, in: folder) ? "" : " (gone)"
             text += "\n  result \(entry.result.hex)\(state)\n"
             var table = Table()
             for input in entry.inputs {
